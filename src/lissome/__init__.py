@@ -1,0 +1,168 @@
+"""lissome makes trained CNNs small and fast for small devices, and proves it on the engine that will run them.
+
+Everything public is here: ``import lissome as ls``. Names are loaded when they are first used, so the import itself
+costs next to nothing.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from lissome.core.names import load_attribute
+
+if TYPE_CHECKING:
+    from lissome.compression.folding.fold_batch_norm import FoldBatchNorm
+    from lissome.compression.pruning import scores
+    from lissome.compression.pruning.prune_channels import PruneChannels
+    from lissome.compression.quantization import calibrators, formats
+    from lissome.compression.quantization.quantize import Quantize
+    from lissome.core.context import Context, Need
+    from lissome.core.errors import (
+        BadArtifactError,
+        BadDataError,
+        BadModelError,
+        BadRecipeError,
+        ConversionError,
+        EngineError,
+        EngineMissingError,
+        LissomeError,
+        ParityError,
+        RunError,
+        SettingError,
+        ShapeError,
+        TraceError,
+        UnknownNameError,
+        WeightsError,
+    )
+    from lissome.core.outcome import Note, Outcome
+    from lissome.core.preprocessing import Preprocessing
+    from lissome.core.recipe import Recipe
+    from lissome.core.recipe_toml import recipe_to_toml
+    from lissome.core.run_directory import RunDirectory
+    from lissome.core.step import Step
+    from lissome.data.embedded_sample import sample
+    from lissome.data.task import Task
+    from lissome.exporting.export import export
+    from lissome.models.catalog import CATALOG
+    from lissome.models.create import create
+    from lissome.models.weights import load_weights
+    from lissome.profiling.profile import profile
+    from lissome.reports.report import report
+    from lissome.runtimes.artifact import load
+    from lissome.tables import recipe_from_toml
+    from lissome.timing.bench import bench
+    from lissome.timing.measure import measure
+    from lissome.training import optimizers
+    from lissome.training.evaluate import evaluate
+    from lissome.training.recalibrate_batch_norm import RecalibrateBatchNorm
+    from lissome.training.train import Train
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CATALOG",
+    "BadArtifactError",
+    "BadDataError",
+    "BadModelError",
+    "BadRecipeError",
+    "Context",
+    "ConversionError",
+    "EngineError",
+    "EngineMissingError",
+    "FoldBatchNorm",
+    "LissomeError",
+    "Need",
+    "Note",
+    "Outcome",
+    "ParityError",
+    "Preprocessing",
+    "PruneChannels",
+    "Quantize",
+    "RecalibrateBatchNorm",
+    "Recipe",
+    "RunDirectory",
+    "RunError",
+    "SettingError",
+    "ShapeError",
+    "Step",
+    "Task",
+    "TraceError",
+    "Train",
+    "UnknownNameError",
+    "WeightsError",
+    "bench",
+    "calibrators",
+    "create",
+    "evaluate",
+    "export",
+    "formats",
+    "load",
+    "load_weights",
+    "measure",
+    "optimizers",
+    "profile",
+    "recipe_from_toml",
+    "recipe_to_toml",
+    "report",
+    "sample",
+    "scores",
+]
+
+# Where each name lives, "module:attribute" or "module"; the imports above say the same to type checkers.
+_HOMES = {
+    "CATALOG": "lissome.models.catalog:CATALOG",
+    "BadArtifactError": "lissome.core.errors:BadArtifactError",
+    "BadDataError": "lissome.core.errors:BadDataError",
+    "BadModelError": "lissome.core.errors:BadModelError",
+    "BadRecipeError": "lissome.core.errors:BadRecipeError",
+    "Context": "lissome.core.context:Context",
+    "ConversionError": "lissome.core.errors:ConversionError",
+    "EngineError": "lissome.core.errors:EngineError",
+    "EngineMissingError": "lissome.core.errors:EngineMissingError",
+    "FoldBatchNorm": "lissome.compression.folding.fold_batch_norm:FoldBatchNorm",
+    "LissomeError": "lissome.core.errors:LissomeError",
+    "Need": "lissome.core.context:Need",
+    "Note": "lissome.core.outcome:Note",
+    "Outcome": "lissome.core.outcome:Outcome",
+    "ParityError": "lissome.core.errors:ParityError",
+    "Preprocessing": "lissome.core.preprocessing:Preprocessing",
+    "PruneChannels": "lissome.compression.pruning.prune_channels:PruneChannels",
+    "Quantize": "lissome.compression.quantization.quantize:Quantize",
+    "RecalibrateBatchNorm": "lissome.training.recalibrate_batch_norm:RecalibrateBatchNorm",
+    "Recipe": "lissome.core.recipe:Recipe",
+    "RunDirectory": "lissome.core.run_directory:RunDirectory",
+    "RunError": "lissome.core.errors:RunError",
+    "SettingError": "lissome.core.errors:SettingError",
+    "ShapeError": "lissome.core.errors:ShapeError",
+    "Step": "lissome.core.step:Step",
+    "Task": "lissome.data.task:Task",
+    "TraceError": "lissome.core.errors:TraceError",
+    "Train": "lissome.training.train:Train",
+    "UnknownNameError": "lissome.core.errors:UnknownNameError",
+    "WeightsError": "lissome.core.errors:WeightsError",
+    "bench": "lissome.timing.bench:bench",
+    "calibrators": "lissome.compression.quantization.calibrators",
+    "create": "lissome.models.create:create",
+    "evaluate": "lissome.training.evaluate:evaluate",
+    "export": "lissome.exporting.export:export",
+    "formats": "lissome.compression.quantization.formats",
+    "load": "lissome.runtimes.artifact:load",
+    "load_weights": "lissome.models.weights:load_weights",
+    "measure": "lissome.timing.measure:measure",
+    "optimizers": "lissome.training.optimizers",
+    "profile": "lissome.profiling.profile:profile",
+    "recipe_from_toml": "lissome.tables:recipe_from_toml",
+    "recipe_to_toml": "lissome.core.recipe_toml:recipe_to_toml",
+    "report": "lissome.reports.report:report",
+    "sample": "lissome.data.embedded_sample:sample",
+    "scores": "lissome.compression.pruning.scores",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'lissome' has no attribute {name!r}")
+    value = globals()[name] = load_attribute(_HOMES[name])
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,145 @@
+"""A `.lissome` file: a zip of `card.json` and the engine files, read as if it came from an enemy.
+
+Files are stored, not compressed: nothing can then unpack to more than the file's own length, and equal contents are
+equal bytes on every machine. Time stamps are fixed for the same reason.
+"""
+
+import hashlib
+import io
+import os
+import re
+import stat
+import zipfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from lissome.artifacts.card import Card, FileEntry, card_from_json
+from lissome.core.errors import BadArtifactError
+from lissome.core.files import replacing
+
+CARD = "card.json"
+MOST_FILES = 256
+MOST_BYTES = 4 << 30
+_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can hold
+_SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
+_DAMAGE = (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, OSError)
+
+
+def write_archive(path: str | os.PathLike[str], card: Card, contents: Mapping[str, bytes]) -> Card:
+    """Write an artifact whole or not at all.
+
+    Args:
+        path: The file to make.
+        card: Its card; sizes and hashes are filled in.
+        contents: The engine files by name, folders parted by "/".
+
+    Returns:
+        The card as written.
+
+    Raises:
+        SettingError: The card holds a value that JSON lacks.
+    """
+    entries = {
+        name: FileEntry(sha256=hashlib.sha256(data).hexdigest(), size_bytes=len(data))
+        for name, data in sorted(contents.items())
+    }
+    written = replace(card, files=entries)
+    members = [(CARD, written.to_json()), *sorted(contents.items())]
+    with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+        for name, data in members:
+            info = zipfile.ZipInfo(name, _TIME)
+            info.create_system = 3  # Unix, whatever the machine, so that the bytes agree
+            info.external_attr = (stat.S_IFREG | 0o644) << 16
+            archive.writestr(info, data)
+    return written
+
+
+def read_archive(path: str | os.PathLike[str]) -> tuple[Card, dict[str, bytes]]:
+    """Read an artifact and check every byte of it.
+
+    Returns:
+        The card, and the engine files by name.
+
+    Raises:
+        BadArtifactError: No such file, no zip, truncated, a name that leaves the archive, a link, too many files, a
+            compressed member, a hash that does not agree, a file too many or too few, no card, or an unknown format.
+    """
+    try:
+        return _read(Path(path))
+    except BadArtifactError as error:
+        raise BadArtifactError(
+            f"{error.where} {error.what}" if error.where else error.what,
+            where=os.fspath(path),
+            fix=error.fix or "export it again or fetch a whole copy",
+        ) from error
+    except _DAMAGE as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise BadArtifactError(
+            f"is corrupt, truncated or no artifact ({reason})",
+            where=os.fspath(path),
+            fix="export it again or fetch a whole copy",
+        ) from error
+
+
+def update_measurements(path: str | os.PathLike[str], table: Mapping[str, Any]) -> Card:
+    """Add figures to the card of an artifact, which is written anew, whole or not at all.
+
+    Args:
+        path: The artifact.
+        table: Figures by name with the unit; a name that is there already is replaced.
+
+    Raises:
+        BadArtifactError: The artifact cannot be read.
+        SettingError: A figure cannot be written as JSON; the file stays as it was.
+    """
+    card, contents = read_archive(path)
+    return write_archive(path, replace(card, measurements={**card.measurements, **table}), contents)
+
+
+def _read(path: Path) -> tuple[Card, dict[str, bytes]]:
+    if not path.is_file():
+        raise BadArtifactError("no such file", fix="check the path")
+    if path.stat().st_size > MOST_BYTES:
+        raise BadArtifactError(f"is larger than {MOST_BYTES >> 30} GiB")
+    data = path.read_bytes()  # once, so that what was checked is what is used
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        members = archive.infolist()
+        _check_members(members, len(data))
+        contents = {member.filename: archive.read(member) for member in members}
+    if CARD not in contents:
+        raise BadArtifactError(f"has no {CARD}, so it is no artifact")
+    card = card_from_json(contents.pop(CARD))
+    _check_contents(card, contents)
+    return card, contents
+
+
+def _check_members(members: list[zipfile.ZipInfo], archive_bytes: int) -> None:
+    if len(members) > MOST_FILES:
+        raise BadArtifactError(f"has {len(members)} files, more than {MOST_FILES}")
+    if len({member.filename for member in members}) != len(members):
+        raise BadArtifactError("has two files of one name")
+    for member in members:
+        if not _SAFE_NAME.fullmatch(member.filename):
+            raise BadArtifactError(f"has a file named {member.filename[:80]!r}, which could leave the archive")
+        if stat.S_ISLNK(member.external_attr >> 16):
+            raise BadArtifactError(f"has a link, {member.filename[:80]}")
+        if member.compress_type != zipfile.ZIP_STORED:
+            raise BadArtifactError(f"has a compressed file, {member.filename[:80]}, which an artifact never has")
+    # Stored members that add up to more than the file overlap each other: the other way to build a bomb.
+    if sum(member.file_size for member in members) > archive_bytes:
+        raise BadArtifactError("says it holds more than its own length")
+
+
+def _check_contents(card: Card, contents: Mapping[str, bytes]) -> None:
+    astray = sorted(set(card.files) ^ set(contents))
+    if astray:
+        raise BadArtifactError(f"{astray[0]!r} is in the card or in the archive, not in both")
+    for name, entry in card.files.items():
+        if entry.size_bytes != len(contents[name]) or entry.sha256 != hashlib.sha256(contents[name]).hexdigest():
+            raise BadArtifactError(f"{name} does not have the size and hash that the card says")
+    for engine, needs in card.engines.items():
+        lost = sorted(set(needs.files) - set(contents))
+        if lost:
+            raise BadArtifactError(f"{engine} needs {lost[0]!r}, which is not there")

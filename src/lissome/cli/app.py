@@ -1,0 +1,26 @@
+"""The commands by name."""
+
+import typer
+
+from lissome.cli.bench import bench
+from lissome.cli.compress import compress
+from lissome.cli.demo import demo
+from lissome.cli.doctor import doctor
+from lissome.cli.export import export
+from lissome.cli.list import list_table
+from lissome.cli.profile import profile
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Make a trained CNN small and fast for a small device, and prove it on the engine that will run it.",
+)
+app.command()(demo)
+app.command()(profile)
+app.command()(compress)
+app.command()(export)
+app.command()(bench)
+app.command(name="list")(list_table)
+app.command()(doctor)

@@ -1,0 +1,57 @@
+"""The command that lists what there is."""
+
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from lissome.cli.options import AsJson, show
+
+Table = Annotated[str, typer.Argument(help="models, steps or runtimes.")]
+
+
+def list_table(table: Table, *, as_json: AsJson = False) -> None:
+    """List what there is: models, steps, runtimes."""
+    from lissome.core.names import choose
+    from lissome.core.text_table import render
+
+    rows = choose(_TABLES, table, "table")()
+    columns = list(rows[0])
+    text = render(columns, [[_cell(row[column]) for column in columns] for row in rows])
+    show(text, rows, as_json=as_json)
+
+
+def _models() -> list[dict[str, Any]]:
+    from lissome.models.catalog import CATALOG
+
+    names = ("family", "year", "params", "macs", "top1")
+    return [
+        {"name": name, **{one: getattr(entry, one) for one in names}, "input": [1, *entry.input], "paper": entry.paper}
+        for name, entry in CATALOG.items()
+    ]
+
+
+def _steps() -> list[dict[str, Any]]:
+    from lissome.core.names import load_attribute
+    from lissome.tables import STEPS
+
+    docs = {name: inspect.getdoc(load_attribute(path)) or "" for name, path in STEPS.items()}
+    return [{"name": name, "purpose": text.splitlines()[0]} for name, text in docs.items()]
+
+
+def _runtimes() -> list[dict[str, Any]]:
+    from lissome.cli.doctor import engines
+
+    return engines()
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, list):
+        return "x".join(map(str, value))
+    if isinstance(value, int) and value > 9999:
+        return f"{value:,}"
+    return "" if value is None else str(value)
+
+
+_TABLES: dict[str, Callable[[], list[dict[str, Any]]]] = {"models": _models, "steps": _steps, "runtimes": _runtimes}

@@ -1,0 +1,73 @@
+"""The main job: apply a recipe, prove the result on the engines, measure, and write what was found."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from torch import nn
+
+from lissome.core.context import Context
+from lissome.core.errors import RunError
+from lissome.core.files import write_text
+from lissome.core.recipe import Recipe
+from lissome.core.run_directory import RunDirectory
+from lissome.reports.report import report
+from lissome.runtimes.table import get_runtime
+from lissome.timing.comparison import Comparison, compare_on_engines
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What the main job is called, runs on, and writes.
+
+    Args:
+        name: The network's name.
+        runtimes: Engines to prove it on.
+        artifact: The `.lissome` file.
+        run: The folder that keeps finished steps; removed at the end.
+        result: The figures as JSON, or None.
+        page: The report, or None.
+        resume: Go on with what an interrupted run left in `run`.
+        reproduce: The command that repeats it.
+    """
+
+    name: str
+    runtimes: Sequence[str]
+    artifact: Path
+    run: Path
+    result: Path | None = None
+    page: Path | None = None
+    resume: bool = False
+    reproduce: str = ""
+
+
+def compress_and_prove(model: nn.Module, recipe: Recipe, context: Context, job: Job) -> Comparison:
+    """Do the main job.
+
+    Args:
+        model: The trained network; left as it was.
+        recipe: What to do to it.
+        context: Task, seed and progress.
+        job: What to write.
+
+    Raises:
+        RunError: An earlier run was interrupted here and `resume` is not set, or another process is at work.
+        LissomeError: Whatever a step or an engine refuses; nothing is written then but the finished steps.
+    """
+    for name in job.runtimes:
+        get_runtime(name).require()
+    if (job.run / "steps").exists() and not job.resume:
+        raise RunError("an earlier run was interrupted here", where=str(job.run), fix="add --resume, or remove it")
+    with RunDirectory(job.run) as run:
+        outcome = recipe.apply(model, replace(context, original=model, memory=run))
+        comparison, _ = compare_on_engines(
+            model, outcome, job.artifact, runtimes=job.runtimes, name=job.name, reproduce=[job.reproduce]
+        )
+        if job.page:
+            report(job.page, comparison)
+        if job.result:
+            write_text(job.result, json.dumps(comparison.to_dict(), indent=2) + "\n")
+    shutil.rmtree(job.run)
+    return comparison

@@ -1,0 +1,68 @@
+"""Options that several commands share, and how results leave a command."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lissome.core.errors import SettingError
+
+Model = Annotated[str, typer.Argument(help="A name of `lissome list models`, or path/to/file.py:function.")]
+Weights = Annotated[Path | None, typer.Option(help="Trained weights: .safetensors, .pt, .pth or .th.")]
+Classes = Annotated[int | None, typer.Option(min=1, help="Number of classes, where it is not the catalog's.")]
+Data = Annotated[
+    str | None,
+    typer.Option(help="sample, cifar10, a folder of images, an .npz file, or path/to/file.py:function giving a Task."),
+]
+Input = Annotated[str | None, typer.Option(help="Input shape, e.g. 1x3x96x96.")]
+On = Annotated[str, typer.Option(help="Engines, separated by commas.")]
+Seed = Annotated[int, typer.Option(help="Whence all randomness comes.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+
+def show(result: object, table: Any, *, as_json: bool) -> None:
+    """Print a result as text, or its plain values as JSON."""
+    typer.echo(json.dumps(table, indent=2, ensure_ascii=False) if as_json else str(result))
+
+
+def shape_of(text: str) -> tuple[int, ...]:
+    """Read a shape.
+
+    Raises:
+        SettingError: It is no shape, or has an empty side.
+
+    Example:
+        >>> shape_of("1x3x96x96")
+        (1, 3, 96, 96)
+    """
+    parts = text.lower().split("x")
+    if not all(part.isdigit() and int(part) > 0 for part in parts) or len(parts) not in (3, 4):
+        raise SettingError(f"{text!r} is no input shape", where="--input", fix="write 1x3x96x96 or 3x96x96")
+    sides = tuple(int(part) for part in parts)
+    return sides if len(sides) == 4 else (1, *sides)
+
+
+def names_of(text: str, option: str) -> tuple[str, ...]:
+    """Read names separated by commas.
+
+    Raises:
+        SettingError: There is none.
+    """
+    names = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    if not names:
+        raise SettingError("names nothing", where=option, fix="give names separated by commas")
+    return names
+
+
+def counts_of(text: str, option: str) -> tuple[int, ...]:
+    """Read whole numbers above 0, separated by commas.
+
+    Raises:
+        SettingError: One is no such number.
+    """
+    names: Iterable[str] = names_of(text, option)
+    if not all(name.isdigit() and int(name) > 0 for name in names):
+        raise SettingError(f"{text!r} is no list of whole numbers", where=option, fix="write 1,2")
+    return tuple(int(name) for name in names)

@@ -1,0 +1,1 @@
+"""Rewriting layers into fewer that compute the same."""

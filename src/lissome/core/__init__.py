@@ -1,0 +1,1 @@
+"""The words everybody uses: Step, Recipe, Outcome, Note, Context, errors, name tables, runs."""

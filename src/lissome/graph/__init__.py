@@ -1,0 +1,1 @@
+"""An ONNX graph and its rewrites; no torch."""

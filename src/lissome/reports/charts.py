@@ -1,0 +1,119 @@
+"""Plotly figures: engines side by side, layers before and after, training curves.
+
+They carry no colours. The page gives the first series the colour of the original network and the second that of the
+compressed one, in its light or dark theme.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from html import escape, unescape
+from typing import Any
+
+from plotly import graph_objects
+
+from lissome.reports.elements import Chart
+
+_ENGINE_HEIGHT, _LAYER_HEIGHT, _FRAME_HEIGHT, _CURVE_HEIGHT = 64, 19, 48, 220
+_MOST_LAYERS_NAMED = 80
+
+Series = Mapping[str, Sequence[float | None]]
+
+
+def engine_bars(
+    title: str,
+    engines: Sequence[str],
+    series: Series,
+    *,
+    labels: Mapping[str, Sequence[str]],
+    errors: Series | None = None,
+    limit: float | None = None,
+) -> Chart:
+    """Return bars of one figure on each engine, one bar for each network.
+
+    Args:
+        title: The figure and its unit.
+        engines: Names.
+        series: For each network, one value an engine.
+        labels: The same values as text.
+        errors: Their standard errors.
+        limit: End of the axis; None ends it behind the longest bar.
+    """
+    figure = _figure()
+    for name, values in series.items():
+        figure.add_bar(
+            name=_plain(name),
+            y=[_plain(one) for one in engines],
+            x=list(values),
+            text=[_plain(one) for one in labels[name]],
+            error_x={"array": list(errors[name]), "thickness": 1.5, "width": 4} if errors else None,
+            orientation="h",
+            textposition="auto",
+            insidetextanchor="start",
+            hovertemplate="%{y}, %{fullData.name}: %{text}<extra></extra>",
+        )
+    figure.update_layout(barmode="group", bargap=0.3, bargroupgap=0.08)
+    figure.update_xaxes(rangemode="tozero", range=[0, limit] if limit else None)
+    figure.update_yaxes(autorange="reversed", type="category")
+    return _chart(title, figure, _FRAME_HEIGHT + _ENGINE_HEIGHT * len(engines))
+
+
+def layer_bars(title: str, layers: Sequence[str], series: Series) -> Chart:
+    """Return bars of one figure of each layer, top to bottom; the second series lies on the first.
+
+    Args:
+        title: The figure and its unit.
+        layers: Names, each once.
+        series: For each network, one value a layer; None where it has no such layer.
+    """
+    figure = _figure()
+    for place, (name, values) in enumerate(series.items()):
+        figure.add_bar(
+            name=_plain(name),
+            y=[_plain(one) for one in layers],
+            x=list(values),
+            width=0.78 if place == 0 else 0.4,  # narrower, so that a layer that grew hides nothing
+            orientation="h",
+            hovertemplate="%{y}<br>%{fullData.name}: %{x:,}<extra></extra>",
+        )
+    named = len(layers) <= _MOST_LAYERS_NAMED
+    figure.update_layout(barmode="overlay")
+    figure.update_xaxes(rangemode="tozero", nticks=6)
+    figure.update_yaxes(autorange="reversed", type="category", showticklabels=named, dtick=1, tickfont={"size": 10})
+    return _chart(title, figure, _FRAME_HEIGHT + (_LAYER_HEIGHT if named else 6) * len(layers))
+
+
+def curve(title: str, epochs: Sequence[float | None], series: Series) -> Chart:
+    """Return a figure's course over the epochs.
+
+    Args:
+        title: The figure.
+        epochs: Numbers of the epochs, at least one.
+        series: One value an epoch, by name.
+    """
+    figure = _figure()
+    for name, values in series.items():
+        figure.add_scatter(
+            name=_plain(name),
+            x=list(epochs),
+            y=list(values),
+            mode="lines+markers" if len(epochs) <= 60 else "lines",
+            hovertemplate="epoch %{x}: %{y:.4g}<extra></extra>",
+        )
+    figure.update_xaxes(title={"text": "epoch"}, tick0=epochs[0], dtick=math.ceil(len(epochs) / 10))
+    return _chart(title, figure, _CURVE_HEIGHT)
+
+
+def _figure() -> Any:
+    return graph_objects.Figure(layout={"template": "none"})
+
+
+def _chart(title: str, figure: Any, height: int) -> Chart:
+    # The page draws the legend: plotly.js's own takes half of a narrow screen.
+    figure.update_layout(template=None, showlegend=False)
+    names = tuple(unescape(one.name) for one in figure.data)
+    return Chart(title=title, figure=figure.to_plotly_json(), height=height, legend=names if len(names) > 1 else ())
+
+
+def _plain(text: str) -> str:
+    """Return text that plotly.js shows as it is; it takes tags and entities for markup."""
+    return escape(text, quote=False)

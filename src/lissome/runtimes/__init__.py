@@ -1,0 +1,1 @@
+"""Inference engines, one a file behind one small protocol: the only room that imports an engine."""

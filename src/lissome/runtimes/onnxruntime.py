@@ -1,0 +1,53 @@
+"""ONNX Runtime on the CPU. Precision is the graph's: quantized nodes run in int8, the rest in float32."""
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import onnx
+
+from lissome.core.errors import EngineError
+from lissome.runtimes.protocol import Array, Runtime, Session, SessionDescription, first_line
+
+
+class OnnxRuntime(Runtime):
+    """Adapter of ONNX Runtime."""
+
+    name: ClassVar[str] = "onnxruntime"
+    package: ClassVar[str] = "onnxruntime"
+    module: ClassVar[str] = "onnxruntime"
+    files: ClassVar[tuple[str, ...]] = ("graph.onnx",)
+
+    def _open(self, folder: Path, threads: int) -> Session:
+        path = folder / self.files[0]
+        precision = onnx_precision(path)
+        engine = self._engine()
+        options = engine.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.execution_mode = engine.ExecutionMode.ORT_SEQUENTIAL
+        options.graph_optimization_level = engine.GraphOptimizationLevel.ORT_ENABLE_ALL
+        options.log_severity_level = 4  # what fails is raised; the library never prints
+        inner = engine.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        return _OnnxRuntimeSession(inner, SessionDescription(self.name, self.version(), precision, threads))
+
+
+def onnx_precision(path: Path) -> str:
+    """Return "int8" if the ONNX graph quantizes anything, else "float32"."""
+    graph = onnx.load(path, load_external_data=False).graph
+    quantized = any(node.op_type in ("QuantizeLinear", "DequantizeLinear") for node in graph.node)
+    return "int8" if quantized else "float32"
+
+
+class _OnnxRuntimeSession:
+    def __init__(self, inner: Any, description: SessionDescription) -> None:
+        self._inner, self._description = inner, description
+        self._inputs = [one.name for one in inner.get_inputs()]
+
+    def run(self, *images: Array) -> tuple[Array, ...]:
+        try:
+            return tuple(self._inner.run(None, dict(zip(self._inputs, images, strict=True))))
+        except Exception as error:  # the engine raises its own kinds
+            raise EngineError(f"onnxruntime cannot run this input: {first_line(error)}") from error
+
+    def describe(self) -> SessionDescription:
+        return self._description

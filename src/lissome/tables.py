@@ -1,0 +1,69 @@
+"""The tables of what a recipe may name. Data only: nothing is loaded before it is asked for.
+
+A new step, score, format … is one file, and one line here.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lissome.core.recipe import Recipe
+
+STEPS: Mapping[str, str] = {
+    "PruneChannels": "lissome.compression.pruning.prune_channels:PruneChannels",
+    "RecalibrateBatchNorm": "lissome.training.recalibrate_batch_norm:RecalibrateBatchNorm",
+    "Train": "lissome.training.train:Train",
+    "FoldBatchNorm": "lissome.compression.folding.fold_batch_norm:FoldBatchNorm",
+    "Quantize": "lissome.compression.quantization.quantize:Quantize",
+}
+"""What a recipe is made of."""
+
+SCORES: Mapping[str, str] = {
+    "BatchNormScale": "lissome.compression.pruning.scores:BatchNormScale",
+    "L1": "lissome.compression.pruning.scores:L1",
+    "L2": "lissome.compression.pruning.scores:L2",
+    "Random": "lissome.compression.pruning.scores:Random",
+}
+"""What a channel is worth."""
+
+FORMATS: Mapping[str, str] = {
+    "Int8": "lissome.compression.quantization.formats:Int8",
+}
+"""How numbers are stored."""
+
+CALIBRATORS: Mapping[str, str] = {
+    "MinMax": "lissome.compression.quantization.calibrators:MinMax",
+    "Percentile": "lissome.compression.quantization.calibrators:Percentile",
+}
+"""Which range an activation gets."""
+
+OPTIMIZERS: Mapping[str, str] = {
+    "SGD": "lissome.training.optimizers:SGD",
+    "AdamW": "lissome.training.optimizers:AdamW",
+}
+"""How weights follow the gradient."""
+
+AUGMENTATIONS: Mapping[str, str] = {
+    "CropFlip": "lissome.data.augment_crop_flip:CropFlip",
+}
+"""What happens to batches of training images."""
+
+KINDS: Mapping[str, str] = {**STEPS, **SCORES, **FORMATS, **CALIBRATORS, **OPTIMIZERS, **AUGMENTATIONS}
+"""Everything that can stand behind ``kind =`` in a recipe."""
+
+
+def recipe_from_toml(text: str) -> "Recipe":
+    r"""Read a recipe: one [[steps]] table a step, with the step's class as its kind.
+
+    Raises:
+        BadRecipeError: The text is no TOML, or a setting is of the wrong type or out of its range; says which step.
+        UnknownNameError: A kind or setting that does not exist; says what was probably meant.
+
+    Example:
+        >>> recipe_from_toml('[[steps]]\nkind = "FoldBatchNorm"').steps
+        (FoldBatchNorm(),)
+    """
+    # Loaded here, since who only looks at the tables should not wait for torch.
+    from lissome.core.recipe_toml import recipe_from_toml as read
+
+    return read(text, KINDS)

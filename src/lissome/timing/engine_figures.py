@@ -1,0 +1,47 @@
+"""Several networks on one engine: accuracy on the test images, and the time of one image, in turn."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lissome.core.context import TaskLike
+from lissome.runtimes.artifact import Artifact
+from lissome.timing.measure import Timing
+from lissome.timing.pinned import pinned
+from lissome.timing.sessions import engine_accuracy, measure_sessions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineFigures:
+    """What was measured on one engine.
+
+    Args:
+        timing: Time of one image, all networks in turn.
+        accuracy: Mean metric over the test images, by the network's name.
+    """
+
+    timing: Timing
+    accuracy: Mapping[str, float]
+
+
+def measure_on_engine(
+    artifacts: Mapping[str, Artifact], runtime: str, task: TaskLike, *, baseline: str, seconds: float, seed: int
+) -> EngineFigures:
+    """Time and score networks on one engine, one thread. The test images are read here.
+
+    Args:
+        artifacts: The networks by name.
+        runtime: The engine.
+        task: Test images and metric.
+        baseline: The network that the others are compared with.
+        seconds: Time for the rounds, > 0.
+        seed: Seed of the order of turns.
+
+    Raises:
+        EngineError: The engine is not installed or refuses a network.
+    """
+    images, _ = next(iter(task.test.batches(1)))
+    with pinned(1):
+        sessions = {name: one.session(runtime, threads=1) for name, one in artifacts.items()}
+        timing = measure_sessions(sessions, images.numpy(), baseline=baseline, rounds=50, seconds=seconds, seed=seed)
+    accuracy = {name: engine_accuracy(session, task.test, task.metric) for name, session in sessions.items()}
+    return EngineFigures(timing=timing, accuracy=accuracy)

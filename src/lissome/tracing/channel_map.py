@@ -1,0 +1,69 @@
+"""What running a network on labels finds out: which id every entry of every parameter belongs to."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from torch import Tensor, fx, nn
+
+from lissome.tracing.channel_sets import ChannelSets
+
+Role = Literal["produces", "consumes", "scales"]
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterSlice:
+    """One axis of one parameter: index i belongs to channel `labels[i]`.
+
+    Args:
+        layer: Path of the layer; "" for a parameter of the network itself.
+        parameter: Name within the layer: "weight".
+        axis: Axis of the parameter.
+        labels: Channel ids, shape (size of the axis,).
+        role: Whether the layer makes these channels, reads them, or scales them in passing.
+    """
+
+    layer: str
+    parameter: str
+    axis: int
+    labels: Tensor
+    role: Role
+
+    @property
+    def path(self) -> str:
+        """The parameter's path in the network."""
+        return f"{self.layer}.{self.parameter}" if self.layer else self.parameter
+
+
+@dataclass(slots=True)
+class ChannelMap:
+    """The channels of a traced network.
+
+    Args:
+        graph: The traced network; it shares its layers with the network itself.
+        sets: Ids and which are tied.
+        slices: Parameter axes by (path, axis).
+        labels: Labels of each node's result: a tensor, or a tuple of them; absent for results that are no activations.
+        numbers: Results that are no tensors: sizes and what the forward computes from them.
+    """
+
+    graph: fx.GraphModule
+    sets: ChannelSets = field(default_factory=ChannelSets)
+    slices: dict[tuple[str, int], ParameterSlice] = field(default_factory=dict)
+    labels: dict[fx.Node, Any] = field(default_factory=dict)
+    numbers: dict[fx.Node, Any] = field(default_factory=dict)
+    _axes: dict[tuple[int, int], Tensor] = field(default_factory=dict)
+
+    def claim(self, layer: str, parameter: str, axis: int, labels: Tensor, role: Role) -> None:
+        """Note whose an axis is; a layer called twice, or a parameter of two layers, ties what is said of it."""
+        tensor = getattr(self.graph.get_submodule(layer), parameter, None)
+        if tensor is None:
+            return
+        new = ParameterSlice(layer, parameter, axis, labels, role)
+        self.slices.setdefault((new.path, axis), new)
+        known = self._axes.setdefault((id(tensor), axis), labels)
+        if known is not labels:
+            self.sets.unite(known, labels)
+
+    def layer(self, path: str) -> nn.Module:
+        """Return a layer by its path."""
+        return self.graph.get_submodule(path)

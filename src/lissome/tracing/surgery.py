@@ -1,0 +1,90 @@
+"""Cut channels out of every parameter that owns them, and put right what the code says about their number."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
+
+from lissome.tracing.channel_map import ChannelMap
+from lissome.tracing.groups import Group
+from lissome.tracing.label_tensors import survivors
+from lissome.tracing.literals import rewrite_literals
+
+
+def keep_units(model: nn.Module, channels: ChannelMap, keep: Mapping[int, Tensor], groups: list[Group]) -> nn.Module:
+    """Cut the units that are not kept, in place, and return the network.
+
+    The network keeps its class where its code holds no number of channels; where it does (a view, a split), the traced
+    graph with those numbers rewritten is returned instead.
+
+    Args:
+        model: The network that `channels` was made of; its parameters are replaced.
+        channels: What running it on labels found.
+        keep: For groups by their number, which units stay, shape (units,) bool; groups left out stay whole.
+        groups: The groups, as `groups_of` returned them.
+    """
+    kept = torch.ones(len(channels.sets), dtype=torch.bool)
+    removed = [groups[number].units[~mask] for number, mask in keep.items()]
+    if removed:
+        roots = channels.sets.roots(torch.arange(len(channels.sets)))
+        kept = ~torch.isin(roots, torch.cat(removed))
+    _cut_parameters(model, channels, kept)
+    for node, labels in channels.labels.items():
+        if node.op == "call_module" and isinstance(labels, Tensor):
+            _correct_settings(channels.layer(str(node.target)), survivors(labels, kept))
+    changed = rewrite_literals(channels, kept)
+    return channels.graph if changed else model
+
+
+def _cut_parameters(model: nn.Module, channels: ChannelMap, kept: Tensor) -> None:
+    done: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}
+    for piece in channels.slices.values():
+        mask = kept[piece.labels]
+        if bool(mask.all()):
+            continue
+        tensor = getattr(channels.layer(piece.layer), piece.parameter)
+        # A parameter that two layers share is cut once and stays shared.
+        _, cut = done.setdefault((id(tensor), piece.axis), (tensor, _cut(tensor, piece.axis, mask)))
+        # Blocks around layers are not shared between graph and network, so a parameter of a block is set in both.
+        for root in (channels.graph, model):
+            setattr(root.get_submodule(piece.layer), piece.parameter, cut)
+
+
+def _cut(tensor: Tensor, axis: int, mask: Tensor) -> Tensor:
+    cut = tensor.detach().index_select(axis, mask.nonzero().flatten())
+    return nn.Parameter(cut, requires_grad=tensor.requires_grad) if isinstance(tensor, nn.Parameter) else cut
+
+
+def _correct_settings(layer: nn.Module, shape: list[int]) -> None:
+    """Make a layer's own account of its sizes agree with its parameters and with the shape of its output."""
+    settings: dict[str, Any] = {}
+    if isinstance(layer, _ConvNd):
+        settings = _convolution_settings(layer)
+    elif isinstance(layer, nn.Linear):
+        settings = {"out_features": layer.weight.shape[0], "in_features": layer.weight.shape[1]}
+    elif isinstance(layer, _NormBase):
+        settings = {"num_features": shape[1]}
+    elif isinstance(layer, nn.GroupNorm):
+        one_a_channel = layer.num_groups == layer.num_channels
+        settings = {"num_channels": shape[1], "num_groups": shape[1] if one_a_channel else layer.num_groups}
+    elif isinstance(layer, nn.LayerNorm) and len(layer.normalized_shape) == 1:
+        settings = {"normalized_shape": (shape[-1],)}
+    elif isinstance(layer, nn.PReLU):
+        settings = {"num_parameters": len(layer.weight)}
+    for name, value in settings.items():
+        setattr(layer, name, value)
+
+
+def _convolution_settings(layer: _ConvNd) -> dict[str, int]:
+    rows, columns = layer.weight.shape[:2]
+    depthwise = layer.groups == layer.in_channels and layer.groups > 1
+    if isinstance(layer, _ConvTransposeNd):
+        groups = rows if depthwise else layer.groups
+        return {"in_channels": rows, "out_channels": columns * groups, "groups": groups}
+    if depthwise:
+        groups = rows * layer.groups // layer.out_channels
+        return {"in_channels": groups, "out_channels": rows, "groups": groups}
+    return {"in_channels": columns * layer.groups, "out_channels": rows, "groups": layer.groups}

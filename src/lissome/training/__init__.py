@@ -1,0 +1,1 @@
+"""The loop, its losses, optimizers and schedules, and the steps that learn from data."""

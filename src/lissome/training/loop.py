@@ -1,0 +1,98 @@
+"""Batches in, weights changed."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from lissome.core.context import BatchTransform, SplitLike
+from lissome.core.errors import SettingError
+from lissome.core.progress import Progress, track
+from lissome.training.objective import Objective
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batches:
+    """Whole batches of a split, shuffled anew each time they are asked for.
+
+    Args:
+        split: The training data.
+        batch_size: Images a batch.
+        generator: Shuffles, and draws for the transform.
+        transform: An augmentation, or None.
+        layout: The memory layout of the images.
+    """
+
+    split: SplitLike
+    batch_size: int
+    generator: torch.Generator
+    transform: BatchTransform | None
+    layout: torch.memory_format
+
+    def __len__(self) -> int:
+        return max(1, len(self.split) // self.batch_size)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        whole = self.split.batches(self.batch_size, generator=self.generator, transform=self.transform)
+        # The rest that fills no batch is left out, for its few images would weigh as much as a whole batch's, and
+        # batch normalisation fails on a single one.
+        for _, (images, labels) in zip(range(len(self)), whole, strict=False):
+            yield images.contiguous(memory_format=self.layout), labels
+
+
+@dataclass(slots=True, kw_only=True)
+class Loop:
+    """Gradient descent on an objective.
+
+    Args:
+        model: Changed in place.
+        objective: The loss.
+        optimizer: Of the model's parameters.
+        learning_rate: The rate at a share of all steps done, [0, 1].
+        batches: Asked for once an epoch.
+        epochs: How many there will be, for the learning rate.
+        gradient_clip: Largest norm of the whole gradient; None does not clip.
+    """
+
+    model: nn.Module
+    objective: Objective
+    optimizer: torch.optim.Optimizer
+    learning_rate: Callable[[float], float]
+    batches: Batches
+    epochs: int
+    gradient_clip: float | None = None
+    steps_done: int = field(default=0, init=False)
+
+    def run_epoch(self, epoch: int, progress: Progress) -> float:
+        """Run the next epoch and return its mean loss.
+
+        Raises:
+            SettingError: The loss became NaN or infinite.
+        """
+        self.model.train()
+        losses: list[float] = []
+        for images, labels in track(self.batches, progress, f"epoch {epoch} of {self.epochs}", len(self.batches)):
+            losses.append(self._step(images, labels))
+            if not math.isfinite(losses[-1]):
+                raise SettingError(
+                    f"the loss became {losses[-1]} in step {len(losses)} of epoch {epoch}",
+                    where="Train",
+                    fix="lower the learning rate, or set gradient_clip",
+                )
+        return math.fsum(losses) / len(losses)
+
+    def _step(self, images: Tensor, labels: Tensor) -> float:
+        # The middle of the step, so that a rate that starts or ends at 0 wastes none.
+        rate = self.learning_rate((self.steps_done + 0.5) / (self.epochs * len(self.batches)))
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        loss = self.objective(self.model, images, labels)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
+        if self.gradient_clip is not None:
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.gradient_clip)
+        self.optimizer.step()
+        self.steps_done += 1
+        return loss.item()

@@ -1,0 +1,209 @@
+"""Train or fine-tune a network, with or without a teacher."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils import convert_conv2d_weight_memory_format
+
+from lissome.core.context import BatchTransform, Context, Need, TaskLike
+from lissome.core.errors import BadModelError, SettingError
+from lissome.core.module_graph import run_once
+from lissome.core.outcome import Note
+from lissome.core.step import Change, Step
+from lissome.data.augment_crop_flip import CropFlip
+from lissome.data.augmentation import Augmentation
+from lissome.training.distillation import Teacher
+from lissome.training.evaluate import evaluate
+from lissome.training.loop import Batches, Loop
+from lissome.training.memory_layout import fastest_layout
+from lissome.training.objective import Objective
+from lissome.training.optimizers import SGD, AdamW
+from lissome.training.precision import Precision, resolve_precision
+from lissome.training.schedules import Schedule, learning_rate_factor
+
+SMALL_IMAGE = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Train(Step):
+    """Train on the task's training data; choose, if asked to, by its validation data.
+
+    With a teacher the loss is ``alpha · soft + (1 - alpha) · hard``, where soft compares with the teacher's answers at
+    a temperature and hard is the task's loss.
+
+    Args:
+        epochs: Passes over the training data, ≥ 1.
+        batch_size: Images a batch, ≥ 1.
+        optimizer: `SGD` or `AdamW`, with the peak learning rate.
+        schedule: How the rate changes: "cosine", "one_cycle" or "constant", each after a warm-up.
+        warm_up: Share of all steps over which the rate rises, [0, 1); None takes the schedule's own.
+        teacher: A network, or "original" for the context's uncompressed one; None trains without.
+        temperature: Of the soft answers, > 0.
+        alpha: Weight of the soft loss, [0, 1].
+        label_smoothing: Share of the target given to all classes evenly, [0, 1); for the cross entropy only.
+        precision: "bfloat16" computes layers in bfloat16; "auto" does where the CPU is faster with it.
+        augmentation: "auto" crops and mirrors images of at most 64 pixels, and only mirrors larger ones.
+        gradient_clip: Largest norm of the whole gradient, > 0; None does not clip.
+        keep: "best" returns the weights of the epoch that is best on the validation data, "last" those of the last.
+
+    Measurements:
+        val_metric_before, val_metric, best_epoch, precision, and history: for each epoch
+        its number, mean loss, val_metric and seconds.
+
+    Raises:
+        SettingError: A value is out of its range, or the loss became NaN or infinite.
+        BadModelError: Nothing of the network can be trained, or it or the teacher has not the task's outputs.
+
+    Source:
+        Distillation: Hinton, Vinyals and Dean 2015, arXiv:1503.02531. Label smoothing: Szegedy et al. 2015,
+        arXiv:1512.00567, Section 7.
+
+    Example:
+        >>> Train(epochs=2, teacher="original").requires()
+        (<Need.TASK: 'a task with training data'>, <Need.ORIGINAL: 'the uncompressed network as teacher'>)
+    """
+
+    epochs: int
+    batch_size: int = 128
+    optimizer: SGD | AdamW = field(default_factory=SGD)
+    schedule: Schedule = "cosine"
+    warm_up: float | None = None
+    teacher: nn.Module | Literal["original"] | None = None
+    temperature: float = 4.0
+    alpha: float = 0.9
+    label_smoothing: float = 0.0
+    precision: Precision = "auto"
+    augmentation: Augmentation | Literal["auto", "none"] = "auto"
+    gradient_clip: float | None = None
+    keep: Literal["last", "best"] = "best"
+
+    def __post_init__(self) -> None:
+        ranges = {
+            "epochs": (self.epochs >= 1, "at least 1"),
+            "batch_size": (self.batch_size >= 1, "at least 1"),
+            "warm_up": (self.warm_up is None or 0 <= self.warm_up < 1, "in [0, 1)"),
+            "temperature": (self.temperature > 0, "above 0"),
+            "alpha": (0 <= self.alpha <= 1, "in [0, 1]"),
+            "label_smoothing": (0 <= self.label_smoothing < 1, "in [0, 1)"),
+            "gradient_clip": (self.gradient_clip is None or self.gradient_clip > 0, "above 0"),
+        }
+        for name, (right, wanted) in ranges.items():
+            if not right:
+                raise SettingError(f"{name} is {getattr(self, name)}", where="Train", fix=f"choose a value {wanted}")
+
+    def requires(self) -> tuple[Need, ...]:
+        """Return TASK, and ORIGINAL if that is the teacher."""
+        return (Need.TASK, Need.ORIGINAL) if self.teacher == "original" else (Need.TASK,)
+
+    def change(self, model: nn.Module, context: Context) -> Change:
+        """Train the copy."""
+        task = context.require_task()
+        if not any(one.requires_grad for one in model.parameters()):
+            raise BadModelError("has no trainable parameter", where="Train", fix="set requires_grad on its parameters")
+        loop = self._loop(model, context, task)
+        history: list[dict[str, Any]] = []
+        before = evaluate(model, task.validation, task.metric)
+        best, best_epoch, best_weights = -math.inf, 0, _weights(model)
+        # Dropout draws from the global generator; the caller's is left as it was.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(context.generator("training").initial_seed())
+            for epoch in range(1, self.epochs + 1):
+                started = time.perf_counter()
+                loss = loop.run_epoch(epoch, context.progress)
+                score = evaluate(model, task.validation, task.metric)
+                history.append(
+                    {"epoch": epoch, "loss": loss, "val_metric": score, "seconds": time.perf_counter() - started}
+                )
+                context.progress.say(f"epoch {epoch} of {self.epochs}: loss {loss:.4f}, validation {score:.4f}")
+                if self.keep == "last" or score >= best:
+                    best, best_epoch, best_weights = score, epoch, _weights(model)
+        model.load_state_dict(best_weights)
+        measurements = {
+            "val_metric_before": before,
+            "val_metric": best,
+            "best_epoch": best_epoch,
+            "precision": str(loop.objective.dtype).removeprefix("torch."),
+            "history": history,
+        }
+        model.zero_grad(set_to_none=True)
+        convert_conv2d_weight_memory_format(model, torch.contiguous_format)
+        return Change(model.eval(), _notes(before, best), measurements)
+
+    def _loop(self, model: nn.Module, context: Context, task: TaskLike) -> Loop:
+        images, _ = next(iter(task.train.batches(1)))
+        dtype = resolve_precision(self.precision, model)
+        network = context.require_original() if self.teacher == "original" else self.teacher
+        layout = fastest_layout(model, images)
+        _require_outputs(model, images, task)
+        convert_conv2d_weight_memory_format(model, layout)
+        return Loop(
+            model=model,
+            objective=Objective(
+                hard=self._hard_loss(task),
+                dtype=dtype,
+                teacher=None if network is None else Teacher(network, images, dtype),
+                temperature=self.temperature,
+                alpha=self.alpha,
+            ),
+            optimizer=self.optimizer.build(model),
+            learning_rate=lambda share: (
+                self.optimizer.learning_rate * learning_rate_factor(self.schedule, share, self.warm_up)
+            ),
+            batches=Batches(
+                split=task.train,
+                batch_size=self.batch_size,
+                generator=context.generator("training/batches"),
+                transform=self._transform(images),
+                layout=layout,
+            ),
+            epochs=self.epochs,
+            gradient_clip=self.gradient_clip,
+        )
+
+    def _hard_loss(self, task: TaskLike) -> Callable[[Tensor, Tensor], Tensor]:
+        if not self.label_smoothing:
+            return task.loss
+        if task.loss is not functional.cross_entropy:
+            raise SettingError(
+                "label_smoothing needs the cross entropy", where="Train", fix="smooth in the task's own loss"
+            )
+        return partial(functional.cross_entropy, label_smoothing=self.label_smoothing)
+
+    def _transform(self, images: Tensor) -> BatchTransform | None:
+        if self.augmentation == "none":
+            return None
+        if self.augmentation == "auto":
+            return CropFlip(padding=4 if max(images.shape[2:]) <= SMALL_IMAGE else 0)
+        return self.augmentation
+
+
+def _require_outputs(model: nn.Module, images: Tensor, task: TaskLike) -> None:
+    """Refuse a network with fewer outputs than classes; a loss of the task's own may want something else."""
+    if task.loss is not functional.cross_entropy:
+        return
+    output = run_once(model, (images,))
+    shape = tuple(output.shape) if isinstance(output, Tensor) else ()
+    if len(shape) != 2 or shape[1] < task.classes:
+        raise BadModelError(
+            f"gives {'x'.join(map(str, shape)) or type(output).__name__} for one image of {task.classes} classes",
+            where=type(model).__name__,
+            fix=f"give a network of {task.classes} outputs, or a task with a loss of its own",
+        )
+
+
+def _notes(before: float, after: float) -> tuple[Note, ...]:
+    if after >= before:
+        return ()
+    reason = f"the validation metric fell from {before:.4f} to {after:.4f}: lower the learning rate"
+    return (Note("", reason, applied=False),)
+
+
+def _weights(model: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}

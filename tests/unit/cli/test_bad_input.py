@@ -1,0 +1,200 @@
+"""Bad input is one line that says what, where and what to do, exit code 2, and nothing is written."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+from lissome.cli import main
+from lissome.models.create import create
+
+Refusal = Callable[[str], str]
+
+
+@pytest.fixture
+def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Refusal:
+    """Run a command line that must be refused, and return its one line."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(line: str) -> str:
+        before = files(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["lissome", *line.split()])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        captured = capsys.readouterr()
+        errors = [one for one in captured.err.splitlines() if one.startswith("lissome: ")]
+        assert stop.value.code == 2
+        assert captured.out == ""
+        assert len(errors) == 1
+        assert "Traceback" not in captured.err
+        assert files(tmp_path) == before
+        return errors[0]
+
+    return run
+
+
+def files(folder: Path) -> list[Path]:
+    """What is there, but for what Python keeps and for the finished steps of a run."""
+    return [one for one in sorted(folder.rglob("*")) if "__pycache__" not in one.parts and ".run" not in str(one)]
+
+
+def pictures(folder: Path, classes: int) -> None:
+    for number in range(classes):
+        place = folder / f"class_{number}"
+        place.mkdir(parents=True)
+        for one in range(10):
+            Image.new("RGB", (8, 8), (number * 50, one, 0)).save(place / f"{one}.png")
+
+
+def test_unknown_model_suggests(refused: Refusal) -> None:
+    assert "or 'resnet20'" in refused("profile resnet2O --json")
+
+
+def test_unknown_table(refused: Refusal) -> None:
+    assert "did you mean 'models'" in refused("list model")
+
+
+def test_weights_that_do_not_fit_name_the_key(refused: Refusal, tmp_path: Path) -> None:
+    save_file(create("resnet32").state_dict(), tmp_path / "w.safetensors")
+    line = refused("compress resnet20 --data sample --weights w.safetensors --out x.lissome")
+    assert "stages" in line
+
+
+def test_weights_that_are_not_there(refused: Refusal) -> None:
+    assert "w.pt" in refused("compress resnet20 --data sample --weights w.pt --out x.lissome")
+
+
+def test_nan_weights_name_the_tensor(refused: Refusal, tmp_path: Path) -> None:
+    weights = create("resnet20").state_dict()
+    weights["classifier.bias"][3] = torch.nan
+    save_file(weights, tmp_path / "w.safetensors")
+    line = refused("export resnet20 --weights w.safetensors --out x.lissome")
+    assert "classifier.bias" in line
+    assert "1 of 10" in line
+
+
+@pytest.mark.parametrize("shape", ["32x32", "1x3x0x32", "three", "1x3x32x32x1"])
+def test_an_input_that_is_no_shape(refused: Refusal, shape: str) -> None:
+    assert "no input shape" in refused(f"profile resnet20 --input {shape}")
+
+
+def test_wrong_input_shape_names_the_layer(refused: Refusal) -> None:
+    assert "stem.conv" in refused("profile resnet20 --input 1x4x32x32")
+
+
+def test_absent_data(refused: Refusal) -> None:
+    assert "photos" in refused("compress resnet20 --data photos --input 3x8x8 --out x.lissome")
+
+
+def test_no_data(refused: Refusal) -> None:
+    assert "--data" in refused("compress resnet20 --out x.lissome")
+
+
+def test_empty_folder(refused: Refusal, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    assert "photos" in refused("compress resnet20 --data photos --input 3x8x8 --out x.lissome")
+
+
+def test_a_folder_needs_a_size(refused: Refusal, tmp_path: Path) -> None:
+    pictures(tmp_path / "photos", 2)
+    assert "--input" in refused("compress resnet20 --data photos --out x.lissome")
+
+
+def test_one_class(refused: Refusal, tmp_path: Path) -> None:
+    pictures(tmp_path / "photos", 1)
+    assert "class" in refused("compress resnet20 --data photos --input 3x8x8 --out x.lissome")
+
+
+def test_an_unreadable_picture_is_named(refused: Refusal, tmp_path: Path) -> None:
+    pictures(tmp_path / "photos", 2)
+    (tmp_path / "photos" / "class_1" / "3.png").write_bytes(b"no picture")
+    assert "3.png" in refused("compress resnet20 --data photos --input 3x8x8 --out x.lissome")
+
+
+def test_images_of_mixed_sizes(refused: Refusal, tmp_path: Path) -> None:
+    images = np.empty(20, object)
+    for place in range(20):
+        images[place] = np.zeros((8 + place % 2, 8, 3), np.uint8)
+    np.savez(tmp_path / "d.npz", images=images, labels=np.arange(20) % 2)
+    assert "d.npz" in refused("compress resnet20 --data d.npz --out x.lissome")
+
+
+def test_a_corrupt_artifact(refused: Refusal, tmp_path: Path) -> None:
+    (tmp_path / "x.lissome").write_bytes(b"PK\x03\x04 and nothing")
+    assert "x.lissome" in refused("bench x.lissome")
+
+
+def test_an_absent_artifact(refused: Refusal) -> None:
+    assert "no such file" in refused("bench x.lissome")
+
+
+def test_an_unknown_engine(refused: Refusal) -> None:
+    assert "did you mean 'ncnn'" in refused("export resnet20 --on nccn --out x.lissome")
+
+
+def test_an_engine_that_is_not_installed(refused: Refusal, monkeypatch: pytest.MonkeyPatch) -> None:
+    from lissome.runtimes.ncnn import Ncnn
+
+    monkeypatch.setattr(Ncnn, "module", "ncnn_that_is_absent")
+    assert "pip install" in refused("export resnet20 --on ncnn --out x.lissome")
+    assert "pip install" in refused("compress resnet20 --data sample --on ncnn --out x.lissome")
+
+
+def test_an_untraceable_model_names_the_line(refused: Refusal, tmp_path: Path) -> None:
+    text = "\n".join(
+        [
+            "from torch import nn",
+            "class Net(nn.Module):",
+            "    def __init__(self):",
+            "        super().__init__()",
+            "        self.conv = nn.Conv2d(3, 8, 3)",
+            "    def forward(self, x):",
+            "        if x.sum() > 0:",
+            "            return self.conv(x)",
+            "        return x",
+            "build = Net",
+        ]
+    )
+    (tmp_path / "my.py").write_text(text)
+    line = refused("profile my.py:build --input 1x3x8x8")
+    assert "my.py:7" in line
+    assert "if x.sum() > 0" in line
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("build = 3", "no function"),
+        ("def build(): return 3", "int"),
+        ("def build(): return 1 / 0", "my.py:1"),
+        ("def build(:", "SyntaxError"),
+    ],
+)
+def test_a_file_that_gives_no_model(refused: Refusal, tmp_path: Path, text: str, expected: str) -> None:
+    (tmp_path / "my.py").write_text(text)
+    assert expected in refused("profile my.py:build --input 1x3x8x8")
+
+
+def test_a_file_that_is_not_there(refused: Refusal) -> None:
+    assert "my.py: no such file" in refused("profile my.py:build --input 1x3x8x8")
+
+
+def test_a_recipe_with_an_unknown_step(refused: Refusal, tmp_path: Path) -> None:
+    (tmp_path / "r.toml").write_text('[[steps]]\nkind = "PruneChanels"\n')
+    line = refused("compress resnet20 --data sample --recipe r.toml --out x.lissome")
+    assert "did you mean 'PruneChannels'" in line
+
+
+def test_an_interrupted_run_asks_for_resume(refused: Refusal, tmp_path: Path) -> None:
+    (tmp_path / "x.lissome.run" / "steps").mkdir(parents=True)
+    assert "--resume" in refused("compress resnet20 --data sample --out x.lissome")
+
+
+def test_a_folder_that_cannot_be_written(refused: Refusal, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert "file" in refused("export resnet20 --on onnxruntime --out file/x.lissome")

@@ -1,0 +1,133 @@
+"""Commands print what they promise; with --json one document and nothing else."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lissome.cli import main
+from lissome.cli.options import counts_of, names_of, shape_of
+from lissome.core.errors import SettingError
+from lissome.models.catalog import CATALOG
+from lissome.runtimes.artifact import load
+
+Run = Callable[[str], str]
+
+TINY = "\n".join(
+    [
+        "from torch import nn",
+        "def build():",
+        "    return nn.Sequential(",
+        "        nn.Conv2d(3, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU(),",
+        "        nn.Conv2d(16, 16, 3, padding=1, stride=2), nn.BatchNorm2d(16), nn.ReLU(),",
+        "        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 2),",
+        "    )",
+    ]
+)
+RECIPE = """
+[[steps]]
+kind = "PruneChannels"
+keep = 0.5
+
+[[steps]]
+kind = "Train"
+epochs = 1
+batch_size = 16
+teacher = "original"
+
+[[steps]]
+kind = "Quantize"
+images = 16
+"""
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command line and return what it printed."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my.py").write_text(TINY)
+    (tmp_path / "r.toml").write_text(RECIPE)
+    generator = np.random.default_rng(0)
+    labels = np.arange(80) % 2
+    images = (generator.integers(0, 100, (80, 8, 8, 3)) + 100 * labels[:, None, None, None]).astype(np.uint8)
+    np.savez(tmp_path / "d.npz", images=images, labels=labels)
+
+    def call(line: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["lissome", *line.split()])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        assert stop.value.code == 0
+        return capsys.readouterr().out
+
+    return call
+
+
+def test_list_models_is_an_array_of_the_catalog(run: Run) -> None:
+    rows = json.loads(run("list models --json"))
+    assert [one["name"] for one in rows] == list(CATALOG)
+    assert all({"name", "params", "macs", "input"} <= set(one) for one in rows)
+    assert rows[0]["params"] == CATALOG[rows[0]["name"]].params
+
+
+@pytest.mark.parametrize("table", ["steps", "runtimes"])
+def test_other_tables(run: Run, table: str) -> None:
+    names = [one["name"] for one in json.loads(run(f"list {table} --json"))]
+    text = run(f"list {table}")
+    assert names
+    assert all(name in text for name in names)
+
+
+def test_profile_counts_to_the_unit(run: Run) -> None:
+    cost = json.loads(run("profile resnet20 --json"))
+    assert (cost["params"], cost["macs"]) == (269722, 40551040)
+    assert "269,722" in run("profile resnet20")
+
+
+def test_doctor(run: Run) -> None:
+    report = json.loads(run("doctor --json"))
+    assert {"machine", "versions", "engines"} == set(report)
+    assert "onnxruntime" in run("doctor")
+
+
+def test_export_then_bench(run: Run, tmp_path: Path) -> None:
+    exported: dict[str, Any] = json.loads(
+        run("export my.py:build --input 1x3x8x8 --on onnxruntime --out x.lissome --json")
+    )
+    assert exported["params"] == (3 * 9 + 1) * 16 + 2 * 16 + (16 * 9 + 1) * 16 + 2 * 16 + 17 * 2
+    cells = json.loads(run("bench x.lissome --seconds 0.1 --json"))["cells"]
+    assert [one["runtime"] for one in cells] == ["onnxruntime"]
+    assert cells[0]["latency"]["median_ms"] > 0
+    assert load(tmp_path / "x.lissome").session("onnxruntime").run(np.zeros((2, 3, 8, 8), np.float32))[0].shape == (
+        2,
+        2,
+    )
+
+
+def test_compress_writes_artifact_and_report_and_forgets_its_run(run: Run, tmp_path: Path) -> None:
+    line = "compress my.py:build --data d.npz --recipe r.toml --on onnxruntime --out x.lissome --report x.html"
+    table = json.loads(run(f"{line} --json"))
+    assert table["compressed"]["params"] < table["original"]["params"]
+    assert table["compressed"]["precision"] == {"onnxruntime": "int8"}
+    assert set(table["original"]["accuracy"]) == {"onnxruntime"}
+    interval = table["speedup"]["onnxruntime"]
+    assert interval["low"] <= interval["ratio"] <= interval["high"]
+    assert [one["step"] for one in table["outcome"]["parts"]] == ["PruneChannels", "Train", "Quantize"]
+    artifact = load(tmp_path / "x.lissome")
+    assert artifact.card.measurements["speedup"] == table["speedup"]
+    assert artifact.session("onnxruntime").run(np.zeros((1, 8, 8, 3), np.uint8))[0].shape == (1, 2)
+    assert (tmp_path / "x.html").read_text().lstrip().lower().startswith("<!doctype html>")
+    assert not (tmp_path / "x.lissome.run").exists()
+
+
+def test_shapes_names_and_counts() -> None:
+    assert shape_of("3x8x9") == (1, 3, 8, 9)
+    assert names_of("a, b,a", "--on") == ("a", "b")
+    assert counts_of("1,2", "--threads") == (1, 2)
+    with pytest.raises(SettingError, match="--on"):
+        names_of(" ,", "--on")
+    with pytest.raises(SettingError, match="--threads"):
+        counts_of("0", "--threads")
