@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from lissome.compression.folding.fold_batch_norm import FoldBatchNorm
     from lissome.compression.pruning import scores
     from lissome.compression.pruning.prune_channels import PruneChannels
+    from lissome.compression.pruning.slim import Slim
     from lissome.compression.quantization import calibrators, formats
     from lissome.compression.quantization.quantize import Quantize
     from lissome.core.context import Context, Need
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
     from lissome.tables import recipe_from_toml
     from lissome.timing.bench import bench
     from lissome.timing.measure import measure
-    from lissome.training import optimizers
+    from lissome.training import optimizers, regularizers
     from lissome.training.evaluate import evaluate
     from lissome.training.recalibrate_batch_norm import RecalibrateBatchNorm
     from lissome.training.train import Train
@@ -82,6 +83,7 @@ __all__ = [
     "RunError",
     "SettingError",
     "ShapeError",
+    "Slim",
     "Step",
     "Task",
     "TraceError",
@@ -101,6 +103,7 @@ __all__ = [
     "profile",
     "recipe_from_toml",
     "recipe_to_toml",
+    "regularizers",
     "report",
     "sample",
     "scores",
@@ -132,6 +135,7 @@ _HOMES = {
     "RunError": "lissome.core.errors:RunError",
     "SettingError": "lissome.core.errors:SettingError",
     "ShapeError": "lissome.core.errors:ShapeError",
+    "Slim": "lissome.compression.pruning.slim:Slim",
     "Step": "lissome.core.step:Step",
     "Task": "lissome.data.task:Task",
     "TraceError": "lissome.core.errors:TraceError",
@@ -151,6 +155,7 @@ _HOMES = {
     "profile": "lissome.profiling.profile:profile",
     "recipe_from_toml": "lissome.tables:recipe_from_toml",
     "recipe_to_toml": "lissome.core.recipe_toml:recipe_to_toml",
+    "regularizers": "lissome.training.regularizers",
     "report": "lissome.reports.report:report",
     "sample": "lissome.data.embedded_sample:sample",
     "scores": "lissome.compression.pruning.scores",

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 STEPS: Mapping[str, str] = {
     "PruneChannels": "lissome.compression.pruning.prune_channels:PruneChannels",
+    "Slim": "lissome.compression.pruning.slim:Slim",
     "RecalibrateBatchNorm": "lissome.training.recalibrate_batch_norm:RecalibrateBatchNorm",
     "Train": "lissome.training.train:Train",
     "FoldBatchNorm": "lissome.compression.folding.fold_batch_norm:FoldBatchNorm",
@@ -43,12 +44,26 @@ OPTIMIZERS: Mapping[str, str] = {
 }
 """How weights follow the gradient."""
 
+REGULARIZERS: Mapping[str, str] = {
+    "GroupLasso": "lissome.training.regularizers:GroupLasso",
+    "L1OnBatchNormScale": "lissome.training.regularizers:L1OnBatchNormScale",
+}
+"""What training pulls towards zero."""
+
 AUGMENTATIONS: Mapping[str, str] = {
     "CropFlip": "lissome.data.augment_crop_flip:CropFlip",
 }
 """What happens to batches of training images."""
 
-KINDS: Mapping[str, str] = {**STEPS, **SCORES, **FORMATS, **CALIBRATORS, **OPTIMIZERS, **AUGMENTATIONS}
+KINDS: Mapping[str, str] = {
+    **STEPS,
+    **SCORES,
+    **FORMATS,
+    **CALIBRATORS,
+    **OPTIMIZERS,
+    **REGULARIZERS,
+    **AUGMENTATIONS,
+}
 """Everything that can stand behind ``kind =`` in a recipe."""
 
 

@@ -14,6 +14,14 @@ from lissome.tables import KINDS, STEPS
 
 EXAMPLES = {
     "PruneChannels": ls.PruneChannels(keep=0.5, score=ls.scores.Random(), scope="global", multiple_of=4, skip=("9*",)),
+    "Slim": ls.Slim(
+        fraction=0.4,
+        passes=2,
+        strength=0.01,
+        multiple_of=4,
+        train=ls.Train(epochs=1, batch_size=16, keep="last"),
+        tune=ls.Train(epochs=1, batch_size=16, teacher="original"),
+    ),
     "RecalibrateBatchNorm": ls.RecalibrateBatchNorm(images=32),
     "Train": ls.Train(
         epochs=1, batch_size=16, teacher="original", optimizer=ls.optimizers.AdamW(learning_rate=0.01), keep="last"

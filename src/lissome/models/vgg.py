@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from lissome.core.errors import SettingError
 from lissome.layers.initialization import initialize
+from lissome.layers.width import scaled_channels
 
 # Table 1 of the paper, columns A, B, D, E: convolutions in each of the five stages.
 STAGES = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
@@ -73,7 +74,9 @@ class VGG(nn.Module):
         return logits
 
 
-def vgg_features(depth: int, *, normalized: bool, input_channels: int, bias: bool = True) -> nn.Sequential:
+def vgg_features(
+    depth: int, *, normalized: bool, input_channels: int, bias: bool = True, width: float = 1.0
+) -> nn.Sequential:
     """Return the convolutional part: stages of 3x3 convolutions, each stage closed by 2x2 max pooling.
 
     Args:
@@ -81,6 +84,7 @@ def vgg_features(depth: int, *, normalized: bool, input_channels: int, bias: boo
         normalized: Batch normalisation after each convolution.
         input_channels: Channels of the image.
         bias: Give the convolutions a bias, as the published weights have even before batch normalisation.
+        width: Multiplier of the channel counts, > 0.
 
     Raises:
         SettingError: There is no such depth.
@@ -89,7 +93,8 @@ def vgg_features(depth: int, *, normalized: bool, input_channels: int, bias: boo
         raise SettingError(f"depth is {depth}", where="VGG", fix="choose 11, 13, 16 or 19")
     layers: list[nn.Module] = []
     channels = input_channels
-    for convolutions, out_channels in zip(STAGES[depth], CHANNELS, strict=True):
+    for convolutions, full_width in zip(STAGES[depth], CHANNELS, strict=True):
+        out_channels = scaled_channels(full_width, width)
         for _ in range(convolutions):
             layers.append(nn.Conv2d(channels, out_channels, 3, padding=1, bias=bias))
             if normalized:

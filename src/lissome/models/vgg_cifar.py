@@ -10,7 +10,8 @@ them superfluous for ten classes: the reason it prunes so well.
 from torch import Tensor, nn
 
 from lissome.layers.initialization import initialize
-from lissome.models.vgg import vgg_features
+from lissome.layers.width import scaled_channels
+from lissome.models.vgg import CHANNELS, vgg_features
 
 
 class VGGCifar(nn.Module):
@@ -20,6 +21,7 @@ class VGGCifar(nn.Module):
         depth: 11, 13, 16 or 19, by the paper's count of the ImageNet form.
         classes: Number of outputs.
         input_channels: Channels of the image.
+        width: Multiplier of the channel counts, > 0.
 
     Raises:
         SettingError: There is no such depth.
@@ -34,13 +36,13 @@ class VGGCifar(nn.Module):
         20035018
     """
 
-    def __init__(self, *, depth: int = 19, classes: int = 10, input_channels: int = 3) -> None:
+    def __init__(self, *, depth: int = 19, classes: int = 10, input_channels: int = 3, width: float = 1.0) -> None:
         super().__init__()
-        features = vgg_features(depth, normalized=True, input_channels=input_channels, bias=False)
+        features = vgg_features(depth, normalized=True, input_channels=input_channels, bias=False, width=width)
         self.features = features[:-1]  # the mean below takes the place of the fifth pooling
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.flatten = nn.Flatten()
-        self.classifier = nn.Linear(512, classes)
+        self.classifier = nn.Linear(scaled_channels(CHANNELS[-1], width), classes)
         initialize(self)
 
     def forward(self, x: Tensor) -> Tensor:

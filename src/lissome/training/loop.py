@@ -10,7 +10,9 @@ from torch import Tensor, nn
 from lissome.core.context import BatchTransform, SplitLike
 from lissome.core.errors import SettingError
 from lissome.core.progress import Progress, track
+from lissome.training.kept_zeros import KeptZeros
 from lissome.training.objective import Objective
+from lissome.training.regularizers.regularizer import Penalty
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,8 @@ class Loop:
         batches: Asked for once an epoch.
         epochs: How many there will be, for the learning rate.
         gradient_clip: Largest norm of the whole gradient; None does not clip.
+        penalty: Adds its gradient to that of the loss, before clipping.
+        kept_zeros: Weights that stay zero.
     """
 
     model: nn.Module
@@ -63,6 +67,8 @@ class Loop:
     batches: Batches
     epochs: int
     gradient_clip: float | None = None
+    penalty: Penalty | None = None
+    kept_zeros: KeptZeros | None = None
     steps_done: int = field(default=0, init=False)
 
     def run_epoch(self, epoch: int, progress: Progress) -> float:
@@ -91,8 +97,12 @@ class Loop:
         loss = self.objective(self.model, images, labels)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
+        if self.penalty is not None:
+            self.penalty.add_gradient()
         if self.gradient_clip is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.gradient_clip)
         self.optimizer.step()
+        if self.kept_zeros is not None:
+            self.kept_zeros.restore()
         self.steps_done += 1
         return loss.item()

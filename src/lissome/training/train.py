@@ -21,11 +21,14 @@ from lissome.data.augment_crop_flip import CropFlip
 from lissome.data.augmentation import Augmentation
 from lissome.training.distillation import Teacher
 from lissome.training.evaluate import evaluate
+from lissome.training.histogram import histogram, share_near_zero
+from lissome.training.kept_zeros import KeptZeros
 from lissome.training.loop import Batches, Loop
 from lissome.training.memory_layout import fastest_layout
 from lissome.training.objective import Objective
 from lissome.training.optimizers import SGD, AdamW
 from lissome.training.precision import Precision, resolve_precision
+from lissome.training.regularizers import GroupLasso, L1OnBatchNormScale
 from lissome.training.schedules import Schedule, learning_rate_factor
 
 SMALL_IMAGE = 64
@@ -51,11 +54,16 @@ class Train(Step):
         precision: "bfloat16" computes layers in bfloat16; "auto" does where the CPU is faster with it.
         augmentation: "auto" crops and mirrors images of at most 64 pixels, and only mirrors larger ones.
         gradient_clip: Largest norm of the whole gradient, > 0; None does not clip.
+        regularizer: What is pulled towards zero beside the loss: `L1OnBatchNormScale`, `GroupLasso`, or None.
+        keep_zeros: Weights that are zero at the start stay zero, in tensors that are not nothing but zeros, so that
+            sparsity survives fine-tuning.
         keep: "best" returns the weights of the epoch that is best on the validation data, "last" those of the last.
+            With a regularizer, "last" are the sparsest.
 
     Measurements:
         val_metric_before, val_metric, best_epoch, precision, and history: for each epoch
-        its number, mean loss, val_metric and seconds.
+        its number, mean loss, val_metric and seconds. With a regularizer also near_zero, the share of scales (or of
+        filters' root mean squares) below 0.01, for each epoch, and the histogram of the scales returned.
 
     Raises:
         SettingError: A value is out of its range, or the loss became NaN or infinite.
@@ -82,6 +90,8 @@ class Train(Step):
     precision: Precision = "auto"
     augmentation: Augmentation | Literal["auto", "none"] = "auto"
     gradient_clip: float | None = None
+    regularizer: L1OnBatchNormScale | GroupLasso | None = None
+    keep_zeros: bool = True
     keep: Literal["last", "best"] = "best"
 
     def __post_init__(self) -> None:
@@ -119,7 +129,13 @@ class Train(Step):
                 loss = loop.run_epoch(epoch, context.progress)
                 score = evaluate(model, task.validation, task.metric)
                 history.append(
-                    {"epoch": epoch, "loss": loss, "val_metric": score, "seconds": time.perf_counter() - started}
+                    {
+                        "epoch": epoch,
+                        "loss": loss,
+                        "val_metric": score,
+                        **({"near_zero": share_near_zero(loop.penalty.magnitudes())} if loop.penalty else {}),
+                        "seconds": time.perf_counter() - started,
+                    }
                 )
                 context.progress.say(f"epoch {epoch} of {self.epochs}: loss {loss:.4f}, validation {score:.4f}")
                 if self.keep == "last" or score >= best:
@@ -131,10 +147,11 @@ class Train(Step):
             "best_epoch": best_epoch,
             "precision": str(loop.objective.dtype).removeprefix("torch."),
             "history": history,
+            **({"histogram": histogram(loop.penalty.magnitudes())} if loop.penalty else {}),
         }
         model.zero_grad(set_to_none=True)
         convert_conv2d_weight_memory_format(model, torch.contiguous_format)
-        return Change(model.eval(), _notes(before, best), measurements)
+        return Change(model.eval(), _notes(before, best, loop.kept_zeros), measurements)
 
     def _loop(self, model: nn.Module, context: Context, task: TaskLike) -> Loop:
         images, _ = next(iter(task.train.batches(1)))
@@ -143,6 +160,7 @@ class Train(Step):
         layout = fastest_layout(model, images)
         _require_outputs(model, images, task)
         convert_conv2d_weight_memory_format(model, layout)
+        penalty = self.regularizer.build(model) if self.regularizer else None
         return Loop(
             model=model,
             objective=Objective(
@@ -165,6 +183,8 @@ class Train(Step):
             ),
             epochs=self.epochs,
             gradient_clip=self.gradient_clip,
+            penalty=penalty,
+            kept_zeros=KeptZeros(model) if self.keep_zeros else None,
         )
 
     def _hard_loss(self, task: TaskLike) -> Callable[[Tensor, Tensor], Tensor]:
@@ -198,11 +218,14 @@ def _require_outputs(model: nn.Module, images: Tensor, task: TaskLike) -> None:
         )
 
 
-def _notes(before: float, after: float) -> tuple[Note, ...]:
-    if after >= before:
-        return ()
-    reason = f"the validation metric fell from {before:.4f} to {after:.4f}: lower the learning rate"
-    return (Note("", reason, applied=False),)
+def _notes(before: float, after: float, zeros: KeptZeros | None) -> tuple[Note, ...]:
+    notes = []
+    if zeros:
+        notes.append(Note("", f"{zeros.zeros:,} weights of {len(zeros)} layers stay zero"))
+    if after < before:
+        reason = f"the validation metric fell from {before:.4f} to {after:.4f}: lower the learning rate"
+        notes.append(Note("", reason, applied=False))
+    return tuple(notes)
 
 
 def _weights(model: nn.Module) -> dict[str, Tensor]:

@@ -34,6 +34,8 @@ class PruneChannels(Step):
         score: What a channel is worth. Default the scale of its batch normalisation.
         scope: "local": the same fraction of every group; "global": one threshold for the whole network.
         multiple_of: The channels kept of a group are a multiple of this, ≥ 1, or all of them. Default 8.
+        keep_at_least: Fraction of every group that stays whatever the threshold, [0, 1); with "global" it hinders that
+            one layer is cut to almost nothing.
         skip: Patterns of layer paths (``"stages.*.conv2.*"``) whose groups stay whole.
         reconstruct: Training images on which the layers that read pruned channels are fitted to what they computed
             before, by least squares; 0 leaves their weights as they are. Fine-tuning then starts much nearer.
@@ -53,12 +55,17 @@ class PruneChannels(Step):
     score: Score = field(default_factory=BatchNormScale)
     scope: Literal["local", "global"] = "local"
     multiple_of: int = 8
+    keep_at_least: float = 0.0
     skip: tuple[str, ...] = ()
     reconstruct: int = 0
 
     def __post_init__(self) -> None:
         if not 0 < self.keep <= 1:
             raise SettingError(f"keep is {self.keep}", where="PruneChannels", fix="choose a value in (0, 1]")
+        if not 0 <= self.keep_at_least < 1:
+            raise SettingError(
+                f"keep_at_least is {self.keep_at_least}", where="PruneChannels", fix="choose a value in [0, 1)"
+            )
         if self.multiple_of < 1:
             raise SettingError(f"multiple_of is {self.multiple_of}", where="PruneChannels", fix="choose at least 1")
         if self.reconstruct < 0:
@@ -123,6 +130,7 @@ class PruneChannels(Step):
             everything = torch.cat(scored).sort(descending=True).values
             threshold = everything[max(1, round(self.keep * len(everything))) - 1]
             wanted = [0.0 if one is None else float((one >= threshold).sum()) for one in scores]
+        wanted = [max(count, self.keep_at_least * len(group)) for count, group in zip(wanted, groups, strict=True)]
         return [
             len(group) if worth is None else rounded_units(count, len(group), group.channels_a_unit, self.multiple_of)
             for group, worth, count in zip(groups, scores, wanted, strict=True)
