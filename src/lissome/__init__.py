@@ -10,6 +10,7 @@ from lissome.core.names import load_attribute
 
 if TYPE_CHECKING:
     from lissome.compression.folding.fold_batch_norm import FoldBatchNorm
+    from lissome.compression.folding.fold_branches import FoldBranches
     from lissome.compression.pruning import scores
     from lissome.compression.pruning.prune_channels import PruneChannels
     from lissome.compression.pruning.slim import Slim
@@ -69,6 +70,7 @@ __all__ = [
     "EngineError",
     "EngineMissingError",
     "FoldBatchNorm",
+    "FoldBranches",
     "LissomeError",
     "Need",
     "Note",
@@ -121,6 +123,7 @@ _HOMES = {
     "EngineError": "lissome.core.errors:EngineError",
     "EngineMissingError": "lissome.core.errors:EngineMissingError",
     "FoldBatchNorm": "lissome.compression.folding.fold_batch_norm:FoldBatchNorm",
+    "FoldBranches": "lissome.compression.folding.fold_branches:FoldBranches",
     "LissomeError": "lissome.core.errors:LissomeError",
     "Need": "lissome.core.context:Need",
     "Note": "lissome.core.outcome:Note",

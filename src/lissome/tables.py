@@ -15,6 +15,7 @@ STEPS: Mapping[str, str] = {
     "RecalibrateBatchNorm": "lissome.training.recalibrate_batch_norm:RecalibrateBatchNorm",
     "Train": "lissome.training.train:Train",
     "FoldBatchNorm": "lissome.compression.folding.fold_batch_norm:FoldBatchNorm",
+    "FoldBranches": "lissome.compression.folding.fold_branches:FoldBranches",
     "Quantize": "lissome.compression.quantization.quantize:Quantize",
 }
 """What a recipe is made of."""

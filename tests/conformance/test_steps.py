@@ -27,6 +27,7 @@ EXAMPLES = {
         epochs=1, batch_size=16, teacher="original", optimizer=ls.optimizers.AdamW(learning_rate=0.01), keep="last"
     ),
     "FoldBatchNorm": ls.FoldBatchNorm(),
+    "FoldBranches": ls.FoldBranches(),
     "Quantize": ls.Quantize(
         weights=ls.formats.Int8(per="tensor"), calibrator=ls.calibrators.Percentile(percent=99.0), images=16
     ),

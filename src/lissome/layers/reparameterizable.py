@@ -10,11 +10,10 @@ Cost of a 3x3 with a 1x1 branch: H·W·C·C'·(9 + 1) MACs in training, 9 at run
 from collections.abc import Callable, Sequence
 from typing import cast
 
-import torch
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from lissome.core.errors import SettingError
+from lissome.layers.branch_sum import LinearBranch, sum_branches
 from lissome.layers.conv_norm_activation import ConvNormActivation
 
 
@@ -83,7 +82,6 @@ class ReparameterizableConvolution(nn.Module):
         return y
 
 
-@torch.no_grad()
 def fold_reparameterizable(block: ReparameterizableConvolution) -> nn.Conv2d:
     """Return the one convolution that computes what the block's branches compute in eval mode, before the activation.
 
@@ -102,36 +100,9 @@ def fold_reparameterizable(block: ReparameterizableConvolution) -> nn.Conv2d:
         >>> torch.allclose(fold_reparameterizable(block)(x), block(x), atol=1e-5)
         True
     """
-    pairs = [(cast(nn.Conv2d, branch.conv), cast(nn.BatchNorm2d, branch.norm)) for branch in block.branches]
-    first = pairs[0][0]
-    folded = nn.Conv2d(
-        first.in_channels,
-        first.out_channels,
-        cast(tuple[int, int], first.kernel_size),
-        cast(tuple[int, int], first.stride),
-        cast(tuple[int, int], first.padding),
-        groups=first.groups,
-    ).to(first.weight)
-    parts = [_fused(convolution.weight, norm) for convolution, norm in pairs]
+    branches = [
+        LinearBranch(cast(nn.Conv2d, branch.conv), cast(nn.BatchNorm2d, branch.norm)) for branch in block.branches
+    ]
     if block.identity is not None:
-        dirac = nn.init.dirac_(torch.empty_like(first.weight), first.groups)
-        parts.append(_fused(dirac, block.identity))
-    height, width = first.kernel_size
-    kernel = sum(_centered(weight, height, width) for weight, _ in parts)
-    folded.weight.copy_(cast(Tensor, kernel))
-    folded.bias = nn.Parameter(cast(Tensor, sum(bias for _, bias in parts)).to(first.weight))
-    return folded
-
-
-def _fused(weight: Tensor, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
-    """Return kernel and bias of convolution and normalisation together, in double precision."""
-    mean, variance = cast(Tensor, norm.running_mean).double(), cast(Tensor, norm.running_var).double()
-    return fuse_conv_bn_weights(
-        weight.double(), None, mean, variance, norm.eps, norm.weight.double(), norm.bias.double()
-    )
-
-
-def _centered(weight: Tensor, height: int, width: int) -> Tensor:
-    """Return the kernel with zeros around it, so that it is height x width."""
-    rows, columns = (height - weight.shape[2]) // 2, (width - weight.shape[3]) // 2
-    return nn.functional.pad(weight, (columns, columns, rows, rows))
+        branches.append(LinearBranch(norm=block.identity))
+    return cast(nn.Conv2d, sum_branches(branches))
