@@ -1,5 +1,6 @@
 """CONVERTERS: how each engine's files are made from a module. One entry for each of RUNTIMES."""
 
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +11,11 @@ from lissome.core.snapshot import write_snapshot
 from lissome.exporting.to_ncnn import to_ncnn
 from lissome.exporting.to_onnx import to_onnx
 from lissome.layers.fake_quantize import is_quantized, without_quantization
+from lissome.runtimes.mnn import Mnn
 from lissome.runtimes.ncnn import Ncnn
 from lissome.runtimes.onnxruntime import OnnxRuntime
+from lissome.runtimes.openvino import OpenVino
+from lissome.runtimes.protocol import ReadsOnnx
 from lissome.runtimes.torch import Torch
 
 
@@ -37,13 +41,36 @@ def _for_onnxruntime(model: nn.Module, inputs: tuple[Tensor, ...], folder: Path)
     return Conversion(model)
 
 
+def _for_openvino(model: nn.Module, inputs: tuple[Tensor, ...], folder: Path) -> Conversion:
+    return _over_onnx(OpenVino(), model, inputs, folder)
+
+
+def _for_mnn(model: nn.Module, inputs: tuple[Tensor, ...], folder: Path) -> Conversion:
+    source, note = _float_of(model, Mnn.name)
+    return _over_onnx(Mnn(), source, inputs, folder, note)
+
+
 def _for_ncnn(model: nn.Module, inputs: tuple[Tensor, ...], folder: Path) -> Conversion:
+    source, note = _float_of(model, Ncnn.name)
+    to_ncnn(source, inputs, folder)
+    return Conversion(source, note)
+
+
+def _over_onnx(
+    runtime: ReadsOnnx, model: nn.Module, inputs: tuple[Tensor, ...], folder: Path, note: str = ""
+) -> Conversion:
+    with tempfile.TemporaryDirectory(prefix="lissome-onnx-") as temporary:
+        graph = Path(temporary, "graph.onnx")
+        to_onnx(model, inputs, graph)
+        runtime.convert(graph, folder)
+    return Conversion(model, note)
+
+
+def _float_of(model: nn.Module, engine: str) -> tuple[nn.Module, str]:
+    """Return the network without rounding, for an engine that cannot be given its integers yet, and the note of it."""
     if not is_quantized(model):
-        to_ncnn(model, inputs, folder)
-        return Conversion(model)
-    plain = without_quantization(model)
-    to_ncnn(plain, inputs, folder)
-    return Conversion(plain, f"{Ncnn.name} gets the float network: its int8 is not there yet")
+        return model, ""
+    return without_quantization(model), f"{engine} gets the float network: its int8 is not there yet"
 
 
 def _for_torch(model: nn.Module, inputs: tuple[Tensor, ...], folder: Path) -> Conversion:
@@ -54,5 +81,7 @@ def _for_torch(model: nn.Module, inputs: tuple[Tensor, ...], folder: Path) -> Co
 CONVERTERS: Mapping[str, Converter] = {
     "onnxruntime": _for_onnxruntime,
     "ncnn": _for_ncnn,
+    "openvino": _for_openvino,
+    "mnn": _for_mnn,
     "torch": _for_torch,
 }

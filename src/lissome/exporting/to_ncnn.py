@@ -13,9 +13,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from lissome.core.child import run_child
 from lissome.core.errors import ConversionError, EngineMissingError, TraceError
 from lissome.core.module_graph import run_once
-from lissome.exporting.child import run_child
 from lissome.exporting.strided_slices import without_strided_slices
 from lissome.exporting.to_onnx import known_warnings_ignored
 from lissome.layers.fake_quantize import is_quantized

@@ -1,13 +1,25 @@
-"""ncnn on the CPU in float32. Its batch is 1, so a batch is run image by image."""
+"""ncnn on the CPU, in float32 unless asked for less. Its batch is 1, so a batch is run image by image."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
 from lissome.core.errors import EngineError
-from lissome.runtimes.protocol import Array, Runtime, Session, SessionDescription
+from lissome.runtimes.one_by_one import OneByOne
+from lissome.runtimes.protocol import Array, Option, Runtime, Session, SessionDescription, SessionSettings
+
+_HALVES = {
+    "float16": ("fp16_packed", "fp16_storage", "fp16_arithmetic"),
+    "bfloat16": ("bf16_packed", "bf16_storage"),
+}
+_KERNELS = {
+    "winograd": ("winograd_convolution", "winograd23_convolution", "winograd43_convolution", "winograd63_convolution"),
+    "sgemm": ("sgemm_convolution",),
+    "packing": ("packing_layout",),
+}
 
 
 class Ncnn(Runtime):
@@ -17,6 +29,8 @@ class Ncnn(Runtime):
     package: ClassVar[str] = "ncnn"
     module: ClassVar[str] = "ncnn"
     files: ClassVar[tuple[str, ...]] = ("ncnn/model.param", "ncnn/model.bin")
+    precisions: ClassVar[tuple[str, ...]] = ("float32", "float16", "bfloat16")
+    options: ClassVar[Mapping[str, tuple[Option, ...]]] = dict.fromkeys(_KERNELS, (True, False))
 
     def unsupported(self, folder: str | os.PathLike[str]) -> tuple[str, ...]:
         """Return the kinds of layer in the .param file that this ncnn does not have."""
@@ -25,31 +39,37 @@ class Ncnn(Runtime):
         engine = self._engine()
         return tuple(sorted(kind for kind in kinds if engine.layer_to_index(kind) < 0))
 
-    def _open(self, folder: Path, threads: int) -> Session:
+    def offers(self, folder: str | os.PathLike[str]) -> tuple[str, ...]:
+        """Return float32, bfloat16, and float16 on an ARM CPU that has it: others would store a few weights so."""
+        half = getattr(self._engine(), "cpu_support_arm_asimdhp", lambda: 0)()
+        return self.precisions if half else ("float32", "bfloat16")
+
+    def _open(self, folder: Path, settings: SessionSettings) -> Session:
         net = self._engine().Net()
-        net.opt.num_threads = threads
+        net.opt.num_threads = settings.threads
         net.opt.use_vulkan_compute = False
         # By default ncnn rounds to 16 bits wherever the CPU can; here the precision is what was asked for.
-        for setting in ("fp16_packed", "fp16_storage", "fp16_arithmetic", "bf16_storage", "bf16_packed"):
-            if hasattr(net.opt, f"use_{setting}"):  # older releases lack some
-                setattr(net.opt, f"use_{setting}", False)
+        for precision, switches in _HALVES.items():
+            _switch(net.opt, switches, on=precision == settings.precision)
+        for name, switches in _KERNELS.items():
+            _switch(net.opt, switches, on=bool(settings.options[name]))
         param, weights = (str(folder / name) for name in self.files)
         if net.load_param(param) != 0 or net.load_model(weights) != 0:
             raise EngineError("ncnn cannot read its .param or .bin file", fix="export it again")
-        description = SessionDescription(self.name, self.version(), "float32", threads)
-        return _NcnnSession(self._engine(), net, description)
+        return _NcnnSession(self._engine(), net, self._describe(settings))
 
 
-class _NcnnSession:
+def _switch(option: Any, names: tuple[str, ...], *, on: bool) -> None:
+    for name in names:
+        if hasattr(option, f"use_{name}"):  # older releases lack some
+            setattr(option, f"use_{name}", on)
+
+
+class _NcnnSession(OneByOne):
     def __init__(self, engine: Any, net: Any, description: SessionDescription) -> None:
-        self._engine, self._net, self._description = engine, net, description
+        super().__init__(len(net.input_names()), description)
+        self._engine, self._net = engine, net
         self._inputs, self._outputs = net.input_names(), net.output_names()
-
-    def run(self, *images: Array) -> tuple[Array, ...]:
-        if len(images) != len(self._inputs):
-            raise EngineError(f"ncnn was given {len(images)} inputs, the network has {len(self._inputs)}")
-        singles = [self._run_one(one) for one in zip(*images, strict=True)]
-        return tuple(np.stack(output) for output in zip(*singles, strict=True))
 
     def _run_one(self, planes: tuple[Array, ...]) -> list[Array]:
         extractor = self._net.create_extractor()
@@ -65,6 +85,3 @@ class _NcnnSession:
                 raise EngineError(f"ncnn stops at output {name} with status {status}")
             outputs.append(np.array(mat, dtype=np.float32))  # a copy: the memory goes with the extractor
         return outputs
-
-    def describe(self) -> SessionDescription:
-        return self._description

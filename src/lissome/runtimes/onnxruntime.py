@@ -1,34 +1,55 @@
 """ONNX Runtime on the CPU. Precision is the graph's: quantized nodes run in int8, the rest in float32."""
 
+import os
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 import onnx
 
 from lissome.core.errors import EngineError
-from lissome.runtimes.protocol import Array, Runtime, Session, SessionDescription, first_line
+from lissome.runtimes.protocol import Array, Option, ReadsOnnx, Session, SessionDescription, SessionSettings, first_line
 
 
-class OnnxRuntime(Runtime):
+class OnnxRuntime(ReadsOnnx):
     """Adapter of ONNX Runtime."""
 
     name: ClassVar[str] = "onnxruntime"
     package: ClassVar[str] = "onnxruntime"
     module: ClassVar[str] = "onnxruntime"
     files: ClassVar[tuple[str, ...]] = ("graph.onnx",)
+    precisions: ClassVar[tuple[str, ...]] = ("float32", "int8")
+    options: ClassVar[Mapping[str, tuple[Option, ...]]] = {"optimization": ("all", "extended", "basic", "disabled")}
 
-    def _open(self, folder: Path, threads: int) -> Session:
+    def convert(self, graph: str | os.PathLike[str], folder: str | os.PathLike[str]) -> None:
+        """Take the graph as it is."""
+        target = Path(folder, self.files[0])
+        if Path(graph).absolute() != target.absolute():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(graph, target)
+
+    def offers(self, folder: str | os.PathLike[str]) -> tuple[str, ...]:
+        """Return int8 for a quantized graph, else float32."""
+        return (onnx_precision(Path(folder, self.files[0])),)
+
+    def _open(self, folder: Path, settings: SessionSettings) -> Session:
         path = folder / self.files[0]
-        precision = onnx_precision(path)
         engine = self._engine()
         options = engine.SessionOptions()
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = settings.threads
         options.inter_op_num_threads = 1
         options.execution_mode = engine.ExecutionMode.ORT_SEQUENTIAL
-        options.graph_optimization_level = engine.GraphOptimizationLevel.ORT_ENABLE_ALL
+        levels = engine.GraphOptimizationLevel
+        options.graph_optimization_level = {
+            "all": levels.ORT_ENABLE_ALL,
+            "extended": levels.ORT_ENABLE_EXTENDED,
+            "basic": levels.ORT_ENABLE_BASIC,
+            "disabled": levels.ORT_DISABLE_ALL,
+        }[str(settings.options["optimization"])]
         options.log_severity_level = 4  # what fails is raised; the library never prints
         inner = engine.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        return _OnnxRuntimeSession(inner, SessionDescription(self.name, self.version(), precision, threads))
+        return _OnnxRuntimeSession(inner, self._describe(settings))
 
 
 def onnx_precision(path: Path) -> str:

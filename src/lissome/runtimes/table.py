@@ -8,6 +8,8 @@ from lissome.runtimes.protocol import Runtime
 RUNTIMES: Mapping[str, str] = {
     "onnxruntime": "lissome.runtimes.onnxruntime:OnnxRuntime",
     "ncnn": "lissome.runtimes.ncnn:Ncnn",
+    "openvino": "lissome.runtimes.openvino:OpenVino",
+    "mnn": "lissome.runtimes.mnn:Mnn",
     "torch": "lissome.runtimes.torch:Torch",
 }
 """Name to "module:class"."""

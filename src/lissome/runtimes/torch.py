@@ -1,5 +1,6 @@
-"""PyTorch eager in float32: what the other engines are compared with and timed against."""
+"""PyTorch eager: in float32 it is what the other engines are compared with and timed against."""
 
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,10 @@ from torch import Tensor, nn
 
 from lissome.core.errors import BadModelError
 from lissome.core.snapshot import read_snapshot
-from lissome.runtimes.protocol import Array, Runtime, Session, SessionDescription
+from lissome.runtimes.protocol import Array, Option, Runtime, Session, SessionDescription, SessionSettings
+
+_TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+_TURN = threading.RLock()  # the number of threads is the whole process's
 
 
 class Torch(Runtime):
@@ -20,18 +24,27 @@ class Torch(Runtime):
     package: ClassVar[str] = "torch"
     module: ClassVar[str] = "torch"
     files: ClassVar[tuple[str, ...]] = ("torch/model.safetensors",)
+    precisions: ClassVar[tuple[str, ...]] = ("float32", "bfloat16")
+    options: ClassVar[Mapping[str, tuple[Option, ...]]] = {"layout": ("rows", "channels_last")}
 
-    def _open(self, folder: Path, threads: int) -> Session:
+    def _open(self, folder: Path, settings: SessionSettings) -> Session:
         model, _ = read_snapshot(folder / self.files[0])
-        return TorchSession(model, threads=threads)
+        return TorchSession(
+            model,
+            threads=settings.threads,
+            precision=settings.precision,
+            channels_last=settings.options["layout"] == "channels_last",
+        )
 
 
 class TorchSession:
     """A module as a session: evaluation mode, no gradients.
 
     Args:
-        model: Any module; it is put in evaluation mode.
+        model: Any module; it is put in evaluation mode, and converted if it must compute in bfloat16.
         threads: Threads of PyTorch while it runs.
+        precision: "float32" or "bfloat16".
+        channels_last: Keep the channels of a pixel side by side in memory.
 
     Example:
         >>> import numpy as np
@@ -39,14 +52,27 @@ class TorchSession:
         [[0.0, 2.0]]
     """
 
-    def __init__(self, model: nn.Module, *, threads: int = 1) -> None:
-        self._model = model.eval()
-        self._description = SessionDescription("torch", str(torch.__version__), "float32", threads)
+    def __init__(
+        self, model: nn.Module, *, threads: int = 1, precision: str = "float32", channels_last: bool = False
+    ) -> None:
+        self._model, self._type = model.eval(), _TYPES[precision]
+        if self._type is not torch.float32:
+            self._model = self._model.to(self._type)
+        self._format = torch.channels_last if channels_last else torch.contiguous_format
+        if channels_last:
+            self._model = self._model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        options: dict[str, Option] = {"layout": "channels_last"} if channels_last else {}
+        self._description = SessionDescription("torch", str(torch.__version__), precision, threads, options)
 
     def run(self, *images: Array) -> tuple[Array, ...]:
         """Return the outputs in the order of the module's own."""
-        with _threads(self._description.threads), torch.inference_mode():
-            return tuple(one.numpy() for one in flat_outputs(self._model(*map(torch.tensor, images))))
+        with _TURN, _threads(self._description.threads), torch.inference_mode():
+            outputs = flat_outputs(self._model(*map(self._tensor, images)))
+            return tuple(one.float().contiguous().numpy() for one in outputs)
+
+    def _tensor(self, image: Array) -> Tensor:
+        tensor = torch.tensor(image, dtype=self._type)
+        return tensor.contiguous(memory_format=self._format) if tensor.dim() == 4 else tensor
 
     def describe(self) -> SessionDescription:
         """Return engine, version, precision and threads."""

@@ -1,7 +1,9 @@
+import platform
+
 import numpy as np
 import pytest
 
-from lissome.core.errors import EngineError
+from lissome.core.errors import EngineError, SettingError
 from lissome.runtimes.ncnn import Ncnn
 
 
@@ -52,3 +54,9 @@ def test_nothing_is_rounded_to_sixteen_bits(tmp_path):
     session = Ncnn().load(write(tmp_path, INPUT, RELU))
     fine = np.full((1, 8, 4, 4), 1 + 2**-20, np.float32)
     assert np.array_equal(session.run(fine)[0], fine)
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="about x86 CPUs")
+def test_float16_is_refused_where_ncnn_would_use_it_for_a_few_weights_only(tmp_path):
+    with pytest.raises(SettingError, match="computes these files in float32 or bfloat16, not float16"):
+        Ncnn().load(write(tmp_path, INPUT, RELU), precision="float16")

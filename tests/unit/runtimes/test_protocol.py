@@ -21,7 +21,7 @@ class Fussy(Runtime):
     def unsupported(self, folder):
         return self.lacking
 
-    def _open(self, folder, threads):
+    def _open(self, folder, settings):
         raise self.error
 
 

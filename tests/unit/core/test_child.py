@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from lissome.core.child import run_child
 from lissome.core.errors import ConversionError
-from lissome.exporting.child import run_child
 
 
 def python(program, seconds=20.0):
