@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from lissome.compression.folding.fold_batch_norm import FoldBatchNorm
     from lissome.compression.folding.fold_branches import FoldBranches
     from lissome.compression.pruning import scores
+    from lissome.compression.pruning.prune_blocks import PruneBlocks
     from lissome.compression.pruning.prune_channels import PruneChannels
     from lissome.compression.pruning.slim import Slim
     from lissome.compression.quantization import calibrators, formats
@@ -77,6 +78,7 @@ __all__ = [
     "Outcome",
     "ParityError",
     "Preprocessing",
+    "PruneBlocks",
     "PruneChannels",
     "Quantize",
     "RecalibrateBatchNorm",
@@ -130,6 +132,7 @@ _HOMES = {
     "Outcome": "lissome.core.outcome:Outcome",
     "ParityError": "lissome.core.errors:ParityError",
     "Preprocessing": "lissome.core.preprocessing:Preprocessing",
+    "PruneBlocks": "lissome.compression.pruning.prune_blocks:PruneBlocks",
     "PruneChannels": "lissome.compression.pruning.prune_channels:PruneChannels",
     "Quantize": "lissome.compression.quantization.quantize:Quantize",
     "RecalibrateBatchNorm": "lissome.training.recalibrate_batch_norm:RecalibrateBatchNorm",

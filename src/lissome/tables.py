@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from lissome.core.recipe import Recipe
 
 STEPS: Mapping[str, str] = {
+    "PruneBlocks": "lissome.compression.pruning.prune_blocks:PruneBlocks",
     "PruneChannels": "lissome.compression.pruning.prune_channels:PruneChannels",
     "Slim": "lissome.compression.pruning.slim:Slim",
     "RecalibrateBatchNorm": "lissome.training.recalibrate_batch_norm:RecalibrateBatchNorm",

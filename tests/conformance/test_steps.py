@@ -13,6 +13,7 @@ from lissome.core.names import load_attribute
 from lissome.tables import KINDS, STEPS
 
 EXAMPLES = {
+    "PruneBlocks": ls.PruneBlocks(count=1, criterion="least_squares", images=16, chains=True),
     "PruneChannels": ls.PruneChannels(keep=0.5, score=ls.scores.Random(), scope="global", multiple_of=4, skip=("9*",)),
     "Slim": ls.Slim(
         fraction=0.4,
