@@ -43,8 +43,14 @@ CALIBRATORS: Mapping[str, str] = {
 OPTIMIZERS: Mapping[str, str] = {
     "SGD": "lissome.training.optimizers:SGD",
     "AdamW": "lissome.training.optimizers:AdamW",
+    "RepSGD": "lissome.training.optimizers:RepSGD",
 }
 """How weights follow the gradient."""
+
+BRANCH_SCALES: Mapping[str, str] = {
+    "BranchScales": "lissome.training.optimizers:BranchScales",
+}
+"""What the would-be branches of a plain network are scaled by."""
 
 REGULARIZERS: Mapping[str, str] = {
     "GroupLasso": "lissome.training.regularizers:GroupLasso",
@@ -63,6 +69,7 @@ KINDS: Mapping[str, str] = {
     **FORMATS,
     **CALIBRATORS,
     **OPTIMIZERS,
+    **BRANCH_SCALES,
     **REGULARIZERS,
     **AUGMENTATIONS,
 }

@@ -26,7 +26,7 @@ from lissome.training.kept_zeros import KeptZeros
 from lissome.training.loop import Batches, Loop
 from lissome.training.memory_layout import fastest_layout
 from lissome.training.objective import Objective
-from lissome.training.optimizers import SGD, AdamW
+from lissome.training.optimizers import SGD, AdamW, RepSGD
 from lissome.training.precision import Precision, resolve_precision
 from lissome.training.regularizers import GroupLasso, L1OnBatchNormScale
 from lissome.training.schedules import Schedule, learning_rate_factor
@@ -44,7 +44,7 @@ class Train(Step):
     Args:
         epochs: Passes over the training data, ≥ 1.
         batch_size: Images a batch, ≥ 1.
-        optimizer: `SGD` or `AdamW`, with the peak learning rate.
+        optimizer: `SGD`, `AdamW` or `RepSGD`, with the peak learning rate.
         schedule: How the rate changes: "cosine", "one_cycle" or "constant", each after a warm-up.
         warm_up: Share of all steps over which the rate rises, [0, 1); None takes the schedule's own.
         teacher: A network, or "original" for the context's uncompressed one; None trains without.
@@ -80,7 +80,7 @@ class Train(Step):
 
     epochs: int
     batch_size: int = 128
-    optimizer: SGD | AdamW = field(default_factory=SGD)
+    optimizer: SGD | AdamW | RepSGD = field(default_factory=SGD)
     schedule: Schedule = "cosine"
     warm_up: float | None = None
     teacher: nn.Module | Literal["original"] | None = None
