@@ -21,3 +21,11 @@ def machine_and_versions(*packages: str) -> dict[str, Any]:
 def write_result(name: str, table: dict[str, Any]) -> None:
     """Write `results/NAME.json`, whole or not at all."""
     write_text(RESULTS / f"{name}.json", json.dumps(table, indent=1) + "\n")
+
+
+def write_section(page: str, name: str, text: str) -> None:
+    """Put text between ``<!-- NAME -->`` and ``<!-- end of NAME -->`` of `docs/PAGE`."""
+    path = Path(__file__).parent.parent / "docs" / page
+    before, _, rest = path.read_text(encoding="utf-8").partition(f"<!-- {name} -->\n")
+    _, _, after = rest.partition(f"<!-- end of {name} -->")
+    write_text(path, f"{before}<!-- {name} -->\n\n{text.strip()}\n\n<!-- end of {name} -->{after}")
