@@ -43,11 +43,14 @@ if TYPE_CHECKING:
     from lissome.core.step import Step
     from lissome.data.embedded_sample import sample
     from lissome.data.task import Task
+    from lissome.devices.catalog import DEVICES
+    from lissome.devices.device import Device
     from lissome.exporting.export import export
     from lissome.models.catalog import CATALOG
     from lissome.models.create import create
     from lissome.models.weights import load_weights
     from lissome.profiling.profile import profile
+    from lissome.profiling.roofline import predict
     from lissome.reports.report import report
     from lissome.runtimes.artifact import load
     from lissome.tables import recipe_from_toml
@@ -62,12 +65,14 @@ __version__ = "0.1.0"
 
 __all__ = [
     "CATALOG",
+    "DEVICES",
     "BadArtifactError",
     "BadDataError",
     "BadModelError",
     "BadRecipeError",
     "Context",
     "ConversionError",
+    "Device",
     "EngineError",
     "EngineMissingError",
     "FoldBatchNorm",
@@ -104,6 +109,7 @@ __all__ = [
     "load_weights",
     "measure",
     "optimizers",
+    "predict",
     "profile",
     "recipe_from_toml",
     "recipe_to_toml",
@@ -116,12 +122,14 @@ __all__ = [
 # Where each name lives, "module:attribute" or "module"; the imports above say the same to type checkers.
 _HOMES = {
     "CATALOG": "lissome.models.catalog:CATALOG",
+    "DEVICES": "lissome.devices.catalog:DEVICES",
     "BadArtifactError": "lissome.core.errors:BadArtifactError",
     "BadDataError": "lissome.core.errors:BadDataError",
     "BadModelError": "lissome.core.errors:BadModelError",
     "BadRecipeError": "lissome.core.errors:BadRecipeError",
     "Context": "lissome.core.context:Context",
     "ConversionError": "lissome.core.errors:ConversionError",
+    "Device": "lissome.devices.device:Device",
     "EngineError": "lissome.core.errors:EngineError",
     "EngineMissingError": "lissome.core.errors:EngineMissingError",
     "FoldBatchNorm": "lissome.compression.folding.fold_batch_norm:FoldBatchNorm",
@@ -158,6 +166,7 @@ _HOMES = {
     "load_weights": "lissome.models.weights:load_weights",
     "measure": "lissome.timing.measure:measure",
     "optimizers": "lissome.training.optimizers",
+    "predict": "lissome.profiling.roofline:predict",
     "profile": "lissome.profiling.profile:profile",
     "recipe_from_toml": "lissome.tables:recipe_from_toml",
     "recipe_to_toml": "lissome.core.recipe_toml:recipe_to_toml",

@@ -21,7 +21,7 @@ def _seen_by_type_checkers():
 @pytest.mark.parametrize("name", lissome.__all__)
 def test_a_public_name_resolves_and_is_documented(name):
     value = getattr(lissome, name)
-    if name != "CATALOG":  # a plain mapping has no docstring of its own
+    if name not in ("CATALOG", "DEVICES"):  # a plain mapping has no docstring of its own
         assert inspect.getdoc(value), f"{name} has no docstring"
         assert value.__name__.rpartition(".")[2] == name
 

@@ -8,11 +8,11 @@ import typer
 
 from lissome.cli.options import AsJson, show
 
-Table = Annotated[str, typer.Argument(help="models, steps or runtimes.")]
+Table = Annotated[str, typer.Argument(help="models, steps, runtimes or devices.")]
 
 
 def list_table(table: Table, *, as_json: AsJson = False) -> None:
-    """List what there is: models, steps, runtimes."""
+    """List what there is: models, steps, runtimes, devices."""
     from lissome.core.names import choose
     from lissome.core.text_table import render
 
@@ -46,12 +46,33 @@ def _runtimes() -> list[dict[str, Any]]:
     return engines()
 
 
+def _devices() -> list[dict[str, Any]]:
+    from lissome.devices.catalog import DEVICES
+
+    rows = []
+    for name, device in DEVICES.items():
+        peaks = {
+            f"{one}_gflops_per_s": peak / 1e9 if (peak := device.peak_flops_per_s.get(one)) else None
+            for one in ("float32", "float16", "int8")
+        }
+        bandwidth = {"gb_per_s": device.bytes_per_s / 1e9, "channel_multiple": device.channel_multiple}
+        rows.append({"name": name, "kind": device.kind, **peaks, **bandwidth, "title": device.title})
+    return rows
+
+
 def _cell(value: object) -> str:
     if isinstance(value, list):
         return "x".join(map(str, value))
+    if isinstance(value, float):
+        return f"{value:,.6g}" if value < 10_000 else f"{value:,.0f}"
     if isinstance(value, int) and value > 9999:
         return f"{value:,}"
     return "" if value is None else str(value)
 
 
-_TABLES: dict[str, Callable[[], list[dict[str, Any]]]] = {"models": _models, "steps": _steps, "runtimes": _runtimes}
+_TABLES: dict[str, Callable[[], list[dict[str, Any]]]] = {
+    "models": _models,
+    "steps": _steps,
+    "runtimes": _runtimes,
+    "devices": _devices,
+}

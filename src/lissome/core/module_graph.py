@@ -57,17 +57,30 @@ def trace(model: nn.Module) -> fx.GraphModule:
         >>> [node.op for node in trace(nn.Sequential(nn.ReLU())).graph.nodes]
         ['placeholder', 'call_module', 'output']
     """
+    # A forward may ask for `self.training`; what it answers is written into the graph for good.
+    with evaluation_mode(model):
+        graph = trace_graph(model)
+    return fx.GraphModule(model, graph, type(model).__name__)
+
+
+def trace_graph(model: nn.Module) -> fx.Graph:
+    """Return the calls of a module's forward in the mode the module is in, without making a module of them.
+
+    Raises:
+        TraceError: The forward cannot be traced; names the file and line.
+
+    Example:
+        >>> len(trace_graph(nn.ReLU().eval()).nodes)
+        3
+    """
     try:
-        # A forward may ask for `self.training`; what it answers is written into the graph for good.
-        with evaluation_mode(model):
-            graph = _Tracer().trace(model)
+        return _Tracer().trace(model)
     except Exception as error:
         raise TraceError(
             f"cannot be traced: {_first_line(error).partition('. ')[0]}",
             where=_line_of(error, model),
             fix="avoid control flow on tensor values there",
         ) from error
-    return fx.GraphModule(model, graph, type(model).__name__)
 
 
 def run_once(model: nn.Module, inputs: tuple[torch.Tensor, ...]) -> object:

@@ -56,21 +56,20 @@ class VGG(nn.Module):
         self.features = vgg_features(depth, normalized=normalized, input_channels=input_channels)
         side = 1 if small_input else 7
         self.pool = nn.AdaptiveAvgPool2d(side)
-        self.flatten = nn.Flatten()
-        self.hidden = nn.Sequential(
+        self.classifier = nn.Sequential(
             nn.Linear(512 * side * side, 4096),
             nn.ReLU(),
             nn.Dropout(dropout),
             nn.Linear(4096, 4096),
             nn.ReLU(),
             nn.Dropout(dropout),
+            nn.Linear(4096, classes),
         )
-        self.classifier = nn.Linear(4096, classes)
         initialize(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits."""
-        logits: Tensor = self.classifier(self.hidden(self.flatten(self.pool(self.features(x)))))
+        logits: Tensor = self.classifier(self.pool(self.features(x)).flatten(1))
         return logits
 
 

@@ -1,0 +1,91 @@
+"""The roofline model: a call takes at least the time of its arithmetic, and at least the time of its memory.
+
+t = max(FLOPs / π, bytes / β)        π: peak FLOPs/s      β: bytes/s
+"""
+
+from collections.abc import Iterable, Mapping
+
+from lissome.core.errors import SettingError
+from lissome.core.names import choose
+from lissome.devices.device import BYTES_OF, Device
+from lissome.profiling.prediction import Bound, Prediction, RowTime
+from lissome.profiling.rows import Profile, Row
+
+REST = "*"
+"""The operator in a table of efficiencies that stands for all others."""
+
+
+def predict(
+    profile: Profile,
+    device: Device,
+    *,
+    precision: str | None = None,
+    efficiency: Mapping[str, float] | None = None,
+) -> Prediction:
+    """Return the least time each call can take on a device, and what limits it.
+
+    Args:
+        profile: The network's cost.
+        device: The device.
+        precision: What it computes in, numbers taking as many bytes; None takes the device's own.
+        efficiency: For operators, the share of the roof that was found to be reached, > 0; "*" stands for the others,
+            absent it is 1.
+
+    Raises:
+        SettingError: An efficiency is not above 0.
+        UnknownNameError: The device does not compute in that precision.
+
+    Source:
+        Williams, Waterman, Patterson 2009, "Roofline", Communications of the ACM 52(4).
+
+    Example:
+        >>> from torch import nn
+        >>> from lissome.devices.catalog import find_device
+        >>> from lissome.profiling.profile import profile
+        >>> cost = profile(nn.Conv2d(64, 64, 3, padding=1), (1, 64, 56, 56))
+        >>> prediction = predict(cost, find_device("raspberry_pi_4"))
+        >>> prediction.rows[0].bound, round(prediction.total_ms, 1)
+        ('compute', 17.1)
+    """
+    return predict_rows(profile.rows, device, precision=precision, efficiency=efficiency)
+
+
+def predict_rows(
+    rows: Iterable[Row],
+    device: Device,
+    *,
+    precision: str | None = None,
+    efficiency: Mapping[str, float] | None = None,
+) -> Prediction:
+    """Return the same for some rows of a profile."""
+    chosen = precision or device.precision
+    peak = choose(device.peak_flops_per_s, chosen, f"precision of {device.name}")
+    wrong = [name for name, share in (efficiency or {}).items() if not share > 0]
+    if wrong:
+        raise SettingError("is not above 0", where=f"efficiency of {wrong[0]}", fix="give a share of the roof")
+    times = tuple(_time(row, peak, device.bytes_per_s, BYTES_OF[chosen] / 4, efficiency or {}) for row in rows)
+    return Prediction(
+        device=device,
+        precision=chosen,
+        rows=times,
+        total_ms=sum(one.ms for one in times),
+        is_calibrated=bool(efficiency),
+    )
+
+
+def _time(row: Row, peak: float, bandwidth: float, bytes_share: float, efficiency: Mapping[str, float]) -> RowTime:
+    share = efficiency.get(row.operator, efficiency.get(REST, 1.0))
+    moved = row.bytes_moved * bytes_share
+    compute_ms, memory_ms = 1e3 * row.flops / peak / share, 1e3 * moved / bandwidth / share
+    intensity = row.flops / moved if moved else 0.0
+    bound: Bound = "compute" if compute_ms > memory_ms else "memory" if memory_ms else "none"
+    return RowTime(
+        layer=row.layer,
+        kind=row.kind,
+        ms=max(compute_ms, memory_ms),
+        compute_ms=compute_ms,
+        memory_ms=memory_ms,
+        bound=bound,
+        flops_per_byte=intensity,
+        attainable_flops_per_s=min(peak, intensity * bandwidth) * share,
+    )
