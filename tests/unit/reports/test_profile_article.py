@@ -5,7 +5,7 @@ def test_the_lead_holds_the_totals(pruned):
     article = profile_article(pruned.before.to_dict())
     assert article.title == "ResNetCifar"
     assert article.lead == (
-        "269,722 parameters, 40,551,040 multiply-adds (MACs), 7,309,968 bytes moved for an input of 1×3×32×32."
+        "269,722 parameters, 40,551,040 multiply-adds (MACs), 6,719,632 bytes moved for an input of 1×3×32×32."
     )
     assert len(article.sections[0].content) == 3
 
