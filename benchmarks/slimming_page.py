@@ -93,7 +93,7 @@ def _table(table: dict[str, Any], engines: dict[str, Any]) -> str:
         for found in engines.values():
             speed = found["candidates"][name]["speedup"]
             cells.append(
-                "1" if name == "trained_0" else f"{speed['ratio']:.2f}x [{speed['low']:.2f}, {speed['high']:.2f}]"
+                "1" if name == "trained_0" else f"{speed['median']:.2f}x [{speed['low']:.2f}, {speed['high']:.2f}]"
             )
         error, _, params, flops = PAPER.get(of_paper, ("", "", "", ""))
         rows.append("| " + " | ".join([*cells, error, params, flops]) + " |")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lissome.compression.pruning.slim import Slim
     from lissome.compression.quantization import calibrators, formats
     from lissome.compression.quantization.quantize import Quantize
+    from lissome.compression.sparsity.prune_weights import PruneWeights
     from lissome.core.context import Context, Need
     from lissome.core.errors import (
         BadArtifactError,
@@ -85,6 +86,7 @@ __all__ = [
     "Preprocessing",
     "PruneBlocks",
     "PruneChannels",
+    "PruneWeights",
     "Quantize",
     "RecalibrateBatchNorm",
     "Recipe",
@@ -142,6 +144,7 @@ _HOMES = {
     "Preprocessing": "lissome.core.preprocessing:Preprocessing",
     "PruneBlocks": "lissome.compression.pruning.prune_blocks:PruneBlocks",
     "PruneChannels": "lissome.compression.pruning.prune_channels:PruneChannels",
+    "PruneWeights": "lissome.compression.sparsity.prune_weights:PruneWeights",
     "Quantize": "lissome.compression.quantization.quantize:Quantize",
     "RecalibrateBatchNorm": "lissome.training.recalibrate_batch_norm:RecalibrateBatchNorm",
     "Recipe": "lissome.core.recipe:Recipe",

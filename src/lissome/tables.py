@@ -13,6 +13,7 @@ STEPS: Mapping[str, str] = {
     "PruneBlocks": "lissome.compression.pruning.prune_blocks:PruneBlocks",
     "PruneChannels": "lissome.compression.pruning.prune_channels:PruneChannels",
     "Slim": "lissome.compression.pruning.slim:Slim",
+    "PruneWeights": "lissome.compression.sparsity.prune_weights:PruneWeights",
     "RecalibrateBatchNorm": "lissome.training.recalibrate_batch_norm:RecalibrateBatchNorm",
     "Train": "lissome.training.train:Train",
     "FoldBatchNorm": "lissome.compression.folding.fold_batch_norm:FoldBatchNorm",

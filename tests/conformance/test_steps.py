@@ -23,6 +23,15 @@ EXAMPLES = {
         train=ls.Train(epochs=1, batch_size=16, keep="last"),
         tune=ls.Train(epochs=1, batch_size=16, teacher="original"),
     ),
+    "PruneWeights": ls.PruneWeights(
+        sparsity=0.75,
+        pattern="4x1",
+        scope="global",
+        ends=True,
+        skip=("12",),
+        rounds=2,
+        between=ls.Train(epochs=1, batch_size=16),
+    ),
     "RecalibrateBatchNorm": ls.RecalibrateBatchNorm(images=32),
     "Train": ls.Train(
         epochs=1, batch_size=16, teacher="original", optimizer=ls.optimizers.AdamW(learning_rate=0.01), keep="last"

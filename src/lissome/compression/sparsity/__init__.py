@@ -1,0 +1,1 @@
+"""Setting weights to zero where they stand: no channel goes, the shapes stay."""
