@@ -23,10 +23,15 @@ STEPS: Mapping[str, str] = {
 """What a recipe is made of."""
 
 SCORES: Mapping[str, str] = {
+    "ActivationMean": "lissome.compression.pruning.scores:ActivationMean",
+    "ActivationRank": "lissome.compression.pruning.scores:ActivationRank",
     "BatchNormScale": "lissome.compression.pruning.scores:BatchNormScale",
+    "GeometricMedian": "lissome.compression.pruning.scores:GeometricMedian",
+    "HessianDiagonal": "lissome.compression.pruning.scores:HessianDiagonal",
     "L1": "lissome.compression.pruning.scores:L1",
     "L2": "lissome.compression.pruning.scores:L2",
     "Random": "lissome.compression.pruning.scores:Random",
+    "Taylor": "lissome.compression.pruning.scores:Taylor",
 }
 """What a channel is worth."""
 

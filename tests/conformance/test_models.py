@@ -59,14 +59,6 @@ def cost_of(name, shape, **settings):
     return sum(parameter.numel() for parameter in model.parameters()), sum(macs)
 
 
-def form_for_tests(name):
-    """Return the settings and the image shape of the cheapest form: 32x32 pixels wherever the network takes them."""
-    entry = CATALOG[name]
-    if "small_input" in settings_of(name):
-        return {"small_input": True}, (entry.input[0], 32, 32)
-    return {}, entry.input
-
-
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row['name']}-{row['input']}")
 def test_cost_equals_the_published_count(row):
     # The catalog's own number of classes is not passed, so that it is checked too.
@@ -88,7 +80,7 @@ def test_top1_is_that_of_published_weights(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_graph_holds_every_layer_and_sends_gradients_to_every_parameter(name):
+def test_graph_holds_every_layer_and_sends_gradients_to_every_parameter(name, form_for_tests):
     settings, (_, *sides) = form_for_tests(name)
     model = built(name, classes=7, input_channels=1, **settings)
     assert not model.training

@@ -9,7 +9,7 @@ from torch import nn
 
 from lissome.tracing.groups import groups_of
 from lissome.tracing.propagate import propagate
-from lissome.tracing.surgery import keep_units
+from lissome.tracing.surgery import keep_units, kept_ids
 
 
 @dataclass
@@ -61,7 +61,7 @@ def cut_zeros(model, *inputs, seed=0, dtype=torch.float64):
                 owner = model.get_submodule(member.layer)
                 getattr(owner, member.parameter).data.index_fill_(member.axis, member.indices[~mask].flatten(), 0)
     before = copy.deepcopy(model)
-    return Cut(before, keep_units(model, channels, keep, groups), inputs, groups, whole)
+    return Cut(before, keep_units(model, channels, kept_ids(channels, keep, groups)), inputs, groups, whole)
 
 
 @pytest.fixture(scope="session")

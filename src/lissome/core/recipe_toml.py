@@ -93,8 +93,11 @@ def _read(value: Any, where: str, kinds: Mapping[str, str]) -> Any:
         raise BadRecipeError("a table has no kind", where=where, fix='add kind = "…"')
     if value["kind"] == "Recipe":
         return _read_recipe({name: entry for name, entry in value.items() if name != "kind"}, where, kinds)
-    fields = {name: _read(entry, where, kinds) for name, entry in value.items() if name != "kind"}
     cls = load_attribute(choose(kinds, str(value["kind"]), "kind"))
+    plain = {name for name, hint in typing.get_type_hints(cls).items() if typing.get_origin(hint) is Mapping}
+    fields = {
+        name: entry if name in plain else _read(entry, where, kinds) for name, entry in value.items() if name != "kind"
+    }
     return _construct(cls, fields, f"{where} ({value['kind']})")
 
 

@@ -44,6 +44,7 @@ class ChannelMap:
         slices: Parameter axes by (path, axis).
         labels: Labels of each node's result: a tensor, or a tuple of them; absent for results that are no activations.
         numbers: Results that are no tensors: sizes and what the forward computes from them.
+        outputs: What the network computed of the example inputs.
     """
 
     graph: fx.GraphModule
@@ -51,11 +52,13 @@ class ChannelMap:
     slices: dict[tuple[str, int], ParameterSlice] = field(default_factory=dict)
     labels: dict[fx.Node, Any] = field(default_factory=dict)
     numbers: dict[fx.Node, Any] = field(default_factory=dict)
+    outputs: Any = None
     _axes: dict[tuple[int, int], Tensor] = field(default_factory=dict)
+    _layers: dict[str, nn.Module] = field(default_factory=dict)
 
     def claim(self, layer: str, parameter: str, axis: int, labels: Tensor, role: Role) -> None:
         """Note whose an axis is; a layer called twice, or a parameter of two layers, ties what is said of it."""
-        tensor = getattr(self.graph.get_submodule(layer), parameter, None)
+        tensor = getattr(self.layer(layer), parameter, None)
         if tensor is None:
             return
         new = ParameterSlice(layer, parameter, axis, labels, role)
@@ -66,4 +69,11 @@ class ChannelMap:
 
     def layer(self, path: str) -> nn.Module:
         """Return a layer by its path."""
-        return self.graph.get_submodule(path)
+        if not self._layers:
+            self._layers = dict(self.graph.named_modules(remove_duplicate=False))
+        return self._layers[path]
+
+    def attribute(self, path: str) -> Any:
+        """Return a tensor of the network by its path."""
+        owner, _, name = path.rpartition(".")
+        return getattr(self.layer(owner), name)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.modules.conv import _ConvNd
 
-from lissome.tracing.channel_map import ChannelMap, ParameterSlice, Role
+from lissome.tracing.channel_map import ChannelMap, Role
 
 Numbers = npt.NDArray[np.int64]
 
@@ -25,6 +25,7 @@ class Member:
         axis: Axis of the parameter.
         role: Whether the layer makes, reads or scales the channels.
         indices: What each unit owns of the axis, shape (units, entries a unit).
+        dimensions: How many axes the parameter has: 1 for a bias, more for a weight.
     """
 
     layer: str
@@ -32,6 +33,7 @@ class Member:
     axis: int
     role: Role
     indices: Tensor
+    dimensions: int
 
     @property
     def path(self) -> str:
@@ -59,12 +61,17 @@ class Group:
     @property
     def producers(self) -> tuple[Member, ...]:
         """The weights that make the channels."""
-        return tuple(one for one in self.members if one.role == "produces" and one.parameter == "weight")
+        return tuple(one for one in self.members if one.role == "produces" and one.dimensions > 1)
 
     @property
     def channels_a_unit(self) -> int:
         """How many output channels of its widest producer a unit holds."""
         return max(one.indices.shape[1] for one in self.producers)
+
+    @property
+    def channels(self) -> int:
+        """How many output channels of its widest producer the group holds."""
+        return len(self) * self.channels_a_unit
 
     def layers(self, role: Role) -> tuple[str, ...]:
         """Return the paths of the layers with a role, in the order of the network."""
@@ -113,8 +120,8 @@ def groups_of(channels: ChannelMap) -> tuple[list[Group], list[Whole]]:
     whole = _frozen(channels, owners, reasons)
     classes = _classes(owners, np.array([one is not None for one in reasons]))
     groups = []
-    for number, members in _members(slices, owners, classes).items():
-        made = [one for one in members if one.role == "produces" and one.parameter == "weight"]
+    for number, members in _members(channels, owners, classes).items():
+        made = [one for one in members if one.role == "produces" and one.dimensions > 1]
         units = torch.from_numpy(roots[classes == number])
         if made and len(units) > 1:
             groups.append(Group(made[0].layer, units, tuple(members)))
@@ -148,14 +155,16 @@ def _classes(owners: list[Numbers], frozen: npt.NDArray[np.bool_]) -> Numbers:
     return classes
 
 
-def _members(slices: list[ParameterSlice], owners: list[Numbers], classes: Numbers) -> defaultdict[int, list[Member]]:
+def _members(channels: ChannelMap, owners: list[Numbers], classes: Numbers) -> defaultdict[int, list[Member]]:
     """Return what each class owns; the rows of `indices` are in the order of its roots."""
     members: defaultdict[int, list[Member]] = defaultdict(list)
-    for piece, owner in zip(slices, owners, strict=True):
+    for piece, owner in zip(channels.slices.values(), owners, strict=True):
+        dimensions = getattr(channels.layer(piece.layer), piece.parameter).dim()
         order = np.lexsort((owner, classes[owner]))
         found, starts = np.unique(classes[owner][order], return_index=True)
         for number, places in zip(found.tolist(), np.split(order, starts[1:]), strict=True):
             if number:
                 indices = torch.from_numpy(places.reshape(len(np.unique(owner[places])), -1))
-                members[number].append(Member(piece.layer, piece.parameter, piece.axis, piece.role, indices))
+                place = (piece.layer, piece.parameter, piece.axis, piece.role)
+                members[number].append(Member(*place, indices, dimensions))
     return members

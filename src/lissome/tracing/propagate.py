@@ -40,7 +40,7 @@ def propagate(model: nn.Module, inputs: tuple[Tensor, ...]) -> ChannelMap:
     interpreter = _LabelInterpreter(graph)
     try:
         with evaluation_mode(graph), torch.no_grad():
-            interpreter.run(*inputs)
+            interpreter.channels.outputs = interpreter.run(*inputs)
     except Exception:
         run_once(model, inputs)  # a wrong input is reported against the user's own code, not against the traced graph
         raise

@@ -1,6 +1,6 @@
 """Cut channels out of every parameter that owns them, and put right what the code says about their number."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -14,8 +14,23 @@ from lissome.tracing.label_tensors import survivors
 from lissome.tracing.literals import rewrite_literals
 
 
-def keep_units(model: nn.Module, channels: ChannelMap, keep: Mapping[int, Tensor], groups: list[Group]) -> nn.Module:
-    """Cut the units that are not kept, in place, and return the network.
+def kept_ids(channels: ChannelMap, keep: Mapping[int, Tensor], groups: Sequence[Group]) -> Tensor:
+    """Return which channel ids stay, shape (number of ids,) bool.
+
+    Args:
+        channels: What running the network on labels found.
+        keep: For groups by their number, which units stay, shape (units,) bool; groups left out stay whole.
+        groups: The groups, as `groups_of` returned them.
+    """
+    removed = [groups[number].units[~mask] for number, mask in keep.items()]
+    if not removed:
+        return torch.ones(len(channels.sets), dtype=torch.bool)
+    roots = channels.sets.roots(torch.arange(len(channels.sets)))
+    return ~torch.isin(roots, torch.cat(removed))
+
+
+def keep_units(model: nn.Module, channels: ChannelMap, kept: Tensor) -> nn.Module:
+    """Cut the channels that are not kept, in place, and return the network.
 
     The network keeps its class where its code holds no number of channels; where it does (a view, a split), the traced
     graph with those numbers rewritten is returned instead.
@@ -23,14 +38,8 @@ def keep_units(model: nn.Module, channels: ChannelMap, keep: Mapping[int, Tensor
     Args:
         model: The network that `channels` was made of; its parameters are replaced.
         channels: What running it on labels found.
-        keep: For groups by their number, which units stay, shape (units,) bool; groups left out stay whole.
-        groups: The groups, as `groups_of` returned them.
+        kept: Which ids stay, as `kept_ids` returned them.
     """
-    kept = torch.ones(len(channels.sets), dtype=torch.bool)
-    removed = [groups[number].units[~mask] for number, mask in keep.items()]
-    if removed:
-        roots = channels.sets.roots(torch.arange(len(channels.sets)))
-        kept = ~torch.isin(roots, torch.cat(removed))
     _cut_parameters(model, channels, kept)
     for node, labels in channels.labels.items():
         if node.op == "call_module" and isinstance(labels, Tensor):

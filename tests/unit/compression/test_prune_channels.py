@@ -1,14 +1,16 @@
 """Which channels go: scores by hand, local and global, rounding, what is skipped and what the receipt says."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import nn
+from torch import Tensor, nn
 
 from lissome.compression.pruning.prune_channels import PruneChannels
 from lissome.compression.pruning.rounding import rounded_units
-from lissome.compression.pruning.scores import L1, L2, BatchNormScale, Random
+from lissome.compression.pruning.scores import L1, L2, BatchNormScale, Random, Score
 from lissome.core.context import Context
 from lissome.core.errors import SettingError, WeightsError
 from lissome.models.create import create
@@ -33,14 +35,18 @@ def test_scores_by_hand() -> None:
     model = network()
     groups, _ = groups_of(propagate(model, CONTEXT.example_inputs()))
     group = next(one for one in groups if one.name == "0")
-    generator = torch.Generator().manual_seed(0)
+
+    def score_of(score: Score) -> Tensor:
+        return score.of([group], model, CONTEXT)[0]
+
     expected = torch.tensor([1.0, 4.0, 2.0, 3.0]) / 2.5
-    assert torch.allclose(L1().of(group, model, generator), expected)
-    assert torch.allclose(L2().of(group, model, generator), expected)
-    assert torch.allclose(BatchNormScale().of(group, model, generator), torch.tensor([0.4, 0.1, 0.3, 0.2]))
-    drawn = Random().of(group, model, generator)
+    assert torch.allclose(score_of(L1()), expected)
+    assert torch.allclose(score_of(L2()), expected)
+    assert torch.allclose(score_of(BatchNormScale()), torch.tensor([0.4, 0.1, 0.3, 0.2]))
+    drawn = score_of(Random())
     assert drawn.shape == (4,)
-    assert not torch.equal(drawn, Random().of(group, model, generator))
+    assert torch.equal(drawn, score_of(Random()))
+    assert not torch.equal(drawn, Random().of([group], model, replace(CONTEXT, seed=1))[0])
 
 
 def test_the_least_worthy_go() -> None:
@@ -85,9 +91,43 @@ def test_receipts_count() -> None:
 def test_a_pattern_that_matches_nothing_is_refused() -> None:
     with pytest.raises(SettingError, match=r"skip: no layer .* 'layer9\.\*'"):
         PruneChannels(skip=("layer9.*",)).apply(network(), CONTEXT)
+    with pytest.raises(SettingError, match=r"keep_of: no layer .* 'layer9\.\*'"):
+        PruneChannels(keep_of={"layer9.*": 0.5}).apply(network(), CONTEXT)
 
 
-@pytest.mark.parametrize("settings", [{"keep": 0}, {"keep": 1.1}, {"multiple_of": 0}, {"scope": "all"}])
+def test_a_fraction_for_some_layers() -> None:
+    step = PruneChannels(keep=0.5, score=L1(), multiple_of=1, keep_of={"3": 1 / 3, "*": 0.75})
+    outcome = step.apply(network(), CONTEXT)
+    assert (outcome.model[0].out_channels, outcome.model[3].out_channels) == (3, 2)
+    # Of the other group alone the global threshold is made: half of four.
+    outcome = replace(step, scope="global", keep_of={"3": 1 / 3}).apply(network(), CONTEXT)
+    assert (outcome.model[0].out_channels, outcome.model[3].out_channels) == (2, 2)
+
+
+@pytest.mark.parametrize(("least", "widths"), [(1, (1, 1)), (3, (3, 3)), (0.5, (2, 3)), (0.6, (3, 4)), (100, (4, 6))])
+def test_what_stays_in_any_case(least: float, widths: tuple[int, int]) -> None:
+    outcome = PruneChannels(keep=0.01, score=L1(), multiple_of=1, keep_at_least=least).apply(network(), CONTEXT)
+    assert (outcome.model[0].out_channels, outcome.model[3].out_channels) == widths
+
+
+def test_the_receipt_has_a_row_a_group() -> None:
+    outcome = PruneChannels(keep=0.5, score=L1(), multiple_of=1, skip=("3",)).apply(network(), CONTEXT)
+    first, second = outcome.measurements["groups"]
+    assert first == {
+        **{"group": "0", "kept": 2, "removed": 2},
+        **{"produces": ["0"], "scales": ["1"], "consumes": ["3"]},
+    }
+    assert (second["group"], second["kept"], second["removed"]) == ("3", 6, 0)
+    assert any(one.layer == "3" and one.reason == "all 6 channels stay: skipped" for one in outcome.declined)
+
+
+OUT_OF_RANGE: list[dict[str, object]] = [
+    *({"keep": 0}, {"keep": 1.1}, {"multiple_of": 0}, {"scope": "all"}, {"keep_at_least": 0}, {"keep_at_least": 1.0}, {"keep_at_least": -0.1}),
+    *({"keep_of": {"0": 0}}, {"keep_of": {"0": 1.5}}, {"reconstruct": -1}),
+]
+
+
+@pytest.mark.parametrize("settings", OUT_OF_RANGE)
 def test_settings_out_of_range(settings: dict[str, object]) -> None:
     with pytest.raises(SettingError, match=next(iter(settings))):
         PruneChannels(**settings)  # type: ignore[arg-type]

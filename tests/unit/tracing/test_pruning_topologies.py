@@ -15,7 +15,7 @@ from lissome.core.errors import TraceError
 from lissome.core.snapshot import read_snapshot, write_snapshot
 from lissome.tracing.groups import Group, groups_of
 from lissome.tracing.propagate import propagate
-from lissome.tracing.surgery import keep_units
+from lissome.tracing.surgery import keep_units, kept_ids
 
 
 class Network(nn.Module):
@@ -138,7 +138,7 @@ def test_half_of_the_channels_go(name: str, tmp_path) -> None:
     channels = propagate(model, (x,))
     groups, whole = groups_of(channels)
     assert all(one.reason for one in whole)
-    pruned = keep_units(model, channels, halves(groups), groups)
+    pruned = keep_units(model, channels, kept_ids(channels, halves(groups), groups))
     output = pruned(x)
     output.sum().backward()
     assert output.shape == expected.shape
@@ -162,7 +162,7 @@ def test_channels_that_are_zero_go_without_a_trace(name: str) -> None:
             if isinstance(layer, nn.BatchNorm2d):
                 layer.bias[layer.weight == 0] = 0
     expected = model(x)
-    pruned = keep_units(model, channels, keep, groups)
+    pruned = keep_units(model, channels, kept_ids(channels, keep, groups))
     assert torch.allclose(pruned(x), expected, atol=1e-5)
 
 
@@ -171,7 +171,7 @@ def test_a_network_keeps_its_class_where_its_code_holds_no_width() -> None:
         model, x = fresh(name), torch.randn(2, 3, 8, 8)
         channels = propagate(model, (x,))
         groups, _ = groups_of(channels)
-        pruned = keep_units(model, channels, halves(groups), groups)
+        pruned = keep_units(model, channels, kept_ids(channels, halves(groups), groups))
         assert (type(pruned) is Network) == same, name
 
 

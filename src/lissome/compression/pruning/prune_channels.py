@@ -1,26 +1,25 @@
 """Remove whole channels, so that the network really gets smaller."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from lissome.compression.pruning.counted import macs_of
+from lissome.compression.pruning.receipt import notes_of, table_of
 from lissome.compression.pruning.reconstruction import reconstruct
-from lissome.compression.pruning.rounding import rounded_units
 from lissome.compression.pruning.scores import BatchNormScale, Score
+from lissome.compression.pruning.widths import Scope, check_patterns, kept_units, matches, wanted_units
 from lissome.core.context import Context, Need
 from lissome.core.errors import SettingError
 from lissome.core.module_graph import run_once
-from lissome.core.outcome import Note
 from lissome.core.step import Change, Step
-from lissome.profiling.profile import profile
 from lissome.tracing.calls import flat_tensors
-from lissome.tracing.groups import Group, Whole, groups_of
+from lissome.tracing.groups import Group, groups_of
+from lissome.tracing.leftover import Leftover
 from lissome.tracing.propagate import propagate
-from lissome.tracing.surgery import keep_units
+from lissome.tracing.surgery import keep_units, kept_ids
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,14 +33,16 @@ class PruneChannels(Step):
         score: What a channel is worth. Default the scale of its batch normalisation.
         scope: "local": the same fraction of every group; "global": one threshold for the whole network.
         multiple_of: The channels kept of a group are a multiple of this, ≥ 1, or all of them. Default 8.
-        keep_at_least: Fraction of every group that stays whatever the threshold, [0, 1); with "global" it hinders that
-            one layer is cut to almost nothing.
+        keep_at_least: What stays of every group whatever the threshold: a whole number of channels, or a fraction in
+            [0, 1); with "global" it hinders that one layer is cut to almost nothing.
+        keep_of: Fractions in (0, 1] for groups by patterns of layer paths, ``{"stages.2.*": 0.75}``; the first pattern
+            that fits counts, in either scope.
         skip: Patterns of layer paths (``"stages.*.conv2.*"``) whose groups stay whole.
         reconstruct: Training images on which the layers that read pruned channels are fitted to what they computed
             before, by least squares; 0 leaves their weights as they are. Fine-tuning then starts much nearer.
 
     Raises:
-        SettingError: A number is out of its range, or a pattern of `skip` matches no group.
+        SettingError: A number is out of its range, or a pattern of `skip` or `keep_of` matches no group.
 
     Example:
         >>> network = nn.Sequential(nn.Conv2d(3, 32, 3), nn.ReLU(), nn.Conv2d(32, 8, 1))
@@ -53,91 +54,91 @@ class PruneChannels(Step):
 
     keep: float = 0.5
     score: Score = field(default_factory=BatchNormScale)
-    scope: Literal["local", "global"] = "local"
+    scope: Scope = "local"
     multiple_of: int = 8
-    keep_at_least: float = 0.0
+    keep_at_least: int | float = 0.0
+    keep_of: Mapping[str, float] = field(default_factory=dict)
     skip: tuple[str, ...] = ()
     reconstruct: int = 0
 
     def __post_init__(self) -> None:
-        if not 0 < self.keep <= 1:
-            raise SettingError(f"keep is {self.keep}", where="PruneChannels", fix="choose a value in (0, 1]")
-        if not 0 <= self.keep_at_least < 1:
-            raise SettingError(
-                f"keep_at_least is {self.keep_at_least}", where="PruneChannels", fix="choose a value in [0, 1)"
-            )
-        if self.multiple_of < 1:
-            raise SettingError(f"multiple_of is {self.multiple_of}", where="PruneChannels", fix="choose at least 1")
-        if self.reconstruct < 0:
-            raise SettingError(
-                f"reconstruct is {self.reconstruct}", where="PruneChannels", fix="choose 0 or more images"
-            )
-        if self.scope not in ("local", "global"):
-            raise SettingError(f"scope is {self.scope!r}", where="PruneChannels", fix='choose "local" or "global"')
+        checks = {
+            "keep": (0 < self.keep <= 1, "choose a value in (0, 1]"),
+            "multiple_of": (self.multiple_of >= 1, "choose at least 1"),
+            "keep_at_least": (
+                self.keep_at_least >= 1 if isinstance(self.keep_at_least, int) else 0 <= self.keep_at_least < 1,
+                "choose a whole number of channels, at least 1, or a fraction in [0, 1)",
+            ),
+            "keep_of": (all(0 < one <= 1 for one in self.keep_of.values()), "choose values in (0, 1]"),
+            "reconstruct": (self.reconstruct >= 0, "choose 0 or more images"),
+            "scope": (self.scope in ("local", "global"), 'choose "local" or "global"'),
+        }
+        for name, (holds, fix) in checks.items():
+            if not holds:
+                raise SettingError(f"{name} is {getattr(self, name)!r}", where="PruneChannels", fix=fix)
 
     def requires(self) -> tuple[Need, ...]:
-        """An example input; training images to reconstruct."""
-        return (Need.EXAMPLE, Need.TASK) if self.reconstruct else (Need.EXAMPLE,)
+        """An example input; training images to reconstruct; what the score needs."""
+        task = (Need.TASK,) if self.reconstruct else ()
+        return tuple(dict.fromkeys((Need.EXAMPLE, *task, *self.score.requires())))
 
     def change(self, model: nn.Module, context: Context) -> Change:
         """Trace, score, choose, cut, and check that the outputs keep their shapes."""
         inputs = context.example_inputs()
-        shapes = _shapes(run_once(model, inputs))
-        before = profile(model, inputs)
         channels = propagate(model, inputs)
+        shapes = [tuple(one.shape) for one in flat_tensors(channels.outputs)]
+        before = {"params": sum(one.numel() for one in model.parameters()), "macs": macs_of(channels, _full_shape)}
         groups, whole = groups_of(channels)
-        generator = context.generator("PruneChannels")
-        scores = [None if self._skipped(one) else self.score.of(one, model, generator) for one in groups]
-        self._check_skip(groups)
+        check_patterns(groups, self.skip, "skip")
+        check_patterns(groups, tuple(self.keep_of), "keep_of")
+        scores, declined = self._scores(groups, model, context)
         keep = _choose(groups, scores, self._counts(groups, scores))
-        adapted = reconstruct(model, groups, keep, context, self.reconstruct) if self.reconstruct else ()
-        notes = (*_notes(groups, scores, keep, whole), *adapted)
-        pruned = keep_units(model, channels, keep, groups)
-        if _shapes(run_once(pruned, inputs)) != shapes:
+        adapted = tuple(reconstruct(model, groups, keep, context, self.reconstruct)) if self.reconstruct else ()
+        notes = (*notes_of(groups, declined, keep, whole), *adapted)
+        kept = kept_ids(channels, keep, groups)
+        left = Leftover(channels, kept)
+        pruned = keep_units(model, channels, kept)
+        if [tuple(one.shape) for one in flat_tensors(run_once(pruned, inputs))] != shapes:
             raise SettingError(
                 "pruning changed the shape of the output", where="PruneChannels", fix="report this network"
             )
-        after = profile(pruned, inputs)
         return Change(
             pruned,
             notes=notes,
             measurements={
-                "params_before": before.params,
-                "params": after.params,
-                "macs_before": before.macs,
-                "macs": after.macs,
+                "params_before": before["params"],
+                "params": sum(one.numel() for one in pruned.parameters()),
+                "macs_before": before["macs"],
+                "macs": macs_of(channels, left.shape),
+                "groups": table_of(groups, keep),
             },
         )
 
-    def _skipped(self, group: Group) -> bool:
-        return any(fnmatchcase(layer, pattern) for layer in group.layers("produces") for pattern in self.skip)
+    def _scores(
+        self, groups: Sequence[Group], model: nn.Module, context: Context
+    ) -> tuple[list[Tensor | None], dict[int, str]]:
+        """Return what the units of each group are worth, and for those that stay whole the reason."""
+        declined = {
+            number: "skipped"
+            for number, group in enumerate(groups)
+            if any(matches(group, pattern) for pattern in self.skip)
+        }
+        asked = [number for number in range(len(groups)) if number not in declined]
+        found = dict(zip(asked, self.score.of([groups[one] for one in asked], model, context), strict=True))
+        silent = f"{type(self.score).__name__} is silent about it"
+        declined |= {number: silent for number, worth in found.items() if worth is None}
+        return [found.get(number) for number in range(len(groups))], declined
 
-    def _check_skip(self, groups: list[Group]) -> None:
-        layers = [layer for group in groups for layer in group.layers("produces")]
-        for pattern in self.skip:
-            if not any(fnmatchcase(layer, pattern) for layer in layers):
-                raise SettingError(
-                    f"no layer that can be pruned matches {pattern!r}",
-                    where="PruneChannels.skip",
-                    fix=f"layers are {', '.join(layers[:4])}, …",
-                )
-
-    def _counts(self, groups: list[Group], scores: Sequence[Tensor | None]) -> list[int]:
+    def _counts(self, groups: Sequence[Group], scores: Sequence[Tensor | None]) -> list[int]:
         """Return how many units of each group stay."""
-        scored = [one for one in scores if one is not None]
-        wanted = [self.keep * len(group) for group in groups]
-        if self.scope == "global" and scored:
-            everything = torch.cat(scored).sort(descending=True).values
-            threshold = everything[max(1, round(self.keep * len(everything))) - 1]
-            wanted = [0.0 if one is None else float((one >= threshold).sum()) for one in scores]
-        wanted = [max(count, self.keep_at_least * len(group)) for count, group in zip(wanted, groups, strict=True)]
+        wanted = wanted_units(groups, scores, self.keep, self.scope, self.keep_of)
         return [
-            len(group) if worth is None else rounded_units(count, len(group), group.channels_a_unit, self.multiple_of)
+            len(group) if worth is None else kept_units(group, count, self.multiple_of, self.keep_at_least)
             for group, worth, count in zip(groups, scores, wanted, strict=True)
         ]
 
 
-def _choose(groups: list[Group], scores: Sequence[Tensor | None], counts: list[int]) -> dict[int, Tensor]:
+def _choose(groups: Sequence[Group], scores: Sequence[Tensor | None], counts: Sequence[int]) -> dict[int, Tensor]:
     """Return, for the groups that lose units, which stay: the most worthy, earlier ones first among equals."""
     keep = {}
     for number, (group, worth, count) in enumerate(zip(groups, scores, counts, strict=True)):
@@ -149,22 +150,5 @@ def _choose(groups: list[Group], scores: Sequence[Tensor | None], counts: list[i
     return keep
 
 
-def _notes(
-    groups: list[Group], scores: Sequence[Tensor | None], keep: dict[int, Tensor], whole: list[Whole]
-) -> tuple[Note, ...]:
-    notes = []
-    for number, (group, worth) in enumerate(zip(groups, scores, strict=True)):
-        width = len(group) * group.channels_a_unit
-        if number in keep:
-            left = int(keep[number].sum()) * group.channels_a_unit
-            notes.append(Note(group.name, f"kept {left} of {width} channels"))
-        elif worth is None:
-            notes.append(Note(group.name, f"all {width} channels stay: skipped, or the score is silent", applied=False))
-        else:
-            notes.append(Note(group.name, f"all {width} channels stay: nearest to the wanted width", applied=False))
-    notes += [Note(", ".join(one.layers), f"stays whole: {one.reason}", applied=False) for one in whole]
-    return tuple(notes)
-
-
-def _shapes(value: object) -> list[torch.Size]:
-    return [one.shape for one in flat_tensors(value)]
+def _full_shape(labels: Tensor) -> torch.Size:
+    return labels.shape

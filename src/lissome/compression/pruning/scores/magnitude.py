@@ -1,16 +1,18 @@
 """A channel is worth the size of the weights that make it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
-from lissome.compression.pruning.scores.score import Score, parameter_of, per_unit
+from lissome.compression.pruning.scores.score import LayerwiseScore, parameter_of, rows_of
+from lissome.core.context import Context
 from lissome.tracing.groups import Group
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class L1(Score):
+class L1(LayerwiseScore):
     """Mean absolute weight of the filters that make the channel.
 
     Each producing layer's numbers are divided by their mean, so that layers of different scale can be compared.
@@ -19,31 +21,33 @@ class L1(Score):
         Li et al. 2017, Pruning Filters for Efficient ConvNets, arXiv:1608.08710, section 3.1.
     """
 
-    def of(self, group: Group, model: nn.Module, generator: torch.Generator) -> Tensor | None:
-        """Return (units,) numbers with mean 1."""
-        del generator
-        return _magnitude(group, model, power=1)
+    normalize: Literal["none", "mean", "max"] = "mean"
+
+    def of(self, groups: Sequence[Group], model: nn.Module, context: Context) -> list[Tensor | None]:
+        """Return (units,) numbers ≥ 0 for each group."""
+        del context
+        return [_magnitude(self, group, model, power=1) for group in groups]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class L2(Score):
+class L2(LayerwiseScore):
     """Root mean square weight of the filters that make the channel; compared between layers as `L1` is.
 
     Source:
         He et al. 2018, Soft Filter Pruning, arXiv:1808.06866, equation 2.
     """
 
-    def of(self, group: Group, model: nn.Module, generator: torch.Generator) -> Tensor | None:
-        """Return (units,) numbers with mean 1."""
-        del generator
-        return _magnitude(group, model, power=2)
+    normalize: Literal["none", "mean", "max"] = "mean"
+
+    def of(self, groups: Sequence[Group], model: nn.Module, context: Context) -> list[Tensor | None]:
+        """Return (units,) numbers ≥ 0 for each group."""
+        del context
+        return [_magnitude(self, group, model, power=2) for group in groups]
 
 
-def _magnitude(group: Group, model: nn.Module, power: int) -> Tensor:
-    parts = []
-    for member in group.producers:
-        rows = parameter_of(model, member).movedim(member.axis, 0).flatten(1).abs()
-        norms = rows.pow(power).mean(dim=1).pow(1 / power)
-        worth = per_unit(norms, member)
-        parts.append(worth / worth.mean().clamp_min(1e-12))
-    return torch.stack(parts).mean(dim=0)
+def _magnitude(score: LayerwiseScore, group: Group, model: nn.Module, power: int) -> Tensor | None:
+    def norms() -> Sequence[Tensor]:
+        rows = [rows_of(parameter_of(model, member), member).abs() for member in group.producers]
+        return [one.pow(power).mean(dim=1).pow(1 / power) if power != 1 else one.mean(dim=1) for one in rows]
+
+    return score.combined(zip(group.producers, norms(), strict=True))
