@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from lissome.compression.pruning.counted import macs_of
 from lissome.compression.pruning.receipt import notes_of, table_of
 from lissome.compression.pruning.reconstruction import reconstruct
 from lissome.compression.pruning.scores import BatchNormScale, Score
@@ -15,9 +14,9 @@ from lissome.core.context import Context, Need
 from lissome.core.errors import SettingError
 from lissome.core.module_graph import run_once
 from lissome.core.step import Change, Step
+from lissome.profiling.profile import profile
 from lissome.tracing.calls import flat_tensors
 from lissome.tracing.groups import Group, groups_of
-from lissome.tracing.leftover import Leftover
 from lissome.tracing.propagate import propagate
 from lissome.tracing.surgery import keep_units, kept_ids
 
@@ -87,7 +86,7 @@ class PruneChannels(Step):
         inputs = context.example_inputs()
         channels = propagate(model, inputs)
         shapes = [tuple(one.shape) for one in flat_tensors(channels.outputs)]
-        before = {"params": sum(one.numel() for one in model.parameters()), "macs": macs_of(channels, _full_shape)}
+        before = profile(model, inputs)
         groups, whole = groups_of(channels)
         check_patterns(groups, self.skip, "skip")
         check_patterns(groups, tuple(self.keep_of), "keep_of")
@@ -96,20 +95,20 @@ class PruneChannels(Step):
         adapted = tuple(reconstruct(model, groups, keep, context, self.reconstruct)) if self.reconstruct else ()
         notes = (*notes_of(groups, declined, keep, whole), *adapted)
         kept = kept_ids(channels, keep, groups)
-        left = Leftover(channels, kept)
         pruned = keep_units(model, channels, kept)
         if [tuple(one.shape) for one in flat_tensors(run_once(pruned, inputs))] != shapes:
             raise SettingError(
                 "pruning changed the shape of the output", where="PruneChannels", fix="report this network"
             )
+        after = profile(pruned, inputs)
         return Change(
             pruned,
             notes=notes,
             measurements={
-                "params_before": before["params"],
-                "params": sum(one.numel() for one in pruned.parameters()),
-                "macs_before": before["macs"],
-                "macs": macs_of(channels, left.shape),
+                "params_before": before.params,
+                "params": after.params,
+                "macs_before": before.macs,
+                "macs": after.macs,
                 "groups": table_of(groups, keep),
             },
         )
@@ -148,7 +147,3 @@ def _choose(groups: Sequence[Group], scores: Sequence[Tensor | None], counts: Se
         mask[worth.sort(descending=True, stable=True).indices[:count]] = True
         keep[number] = mask
     return keep
-
-
-def _full_shape(labels: Tensor) -> torch.Size:
-    return labels.shape
