@@ -13,12 +13,14 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from lissome.core.errors import WeightsError
+from lissome.models.keras_weights import read_keras
 
 # What training programs call the weights inside a checkpoint.
 WRAPPERS = ("state_dict", "model_state_dict", "model")
 PARALLEL_PREFIX = "module."
 # A counter of batches: it changes nothing in eval mode, and many files leave it out.
 COUNTER = "num_batches_tracked"
+KERAS = (".h5", ".hdf5")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +59,9 @@ def load_weights(model: nn.Module, source: str | os.PathLike[str] | Mapping[str,
 
     Args:
         model: Receives the weights, in place.
-        source: A .safetensors file; a torch state_dict file (.pt, .pth, .th), also inside a checkpoint
-            ({"state_dict": …}) or saved by DataParallel ("module." before each name); or such a mapping.
+        source: A .safetensors file; a Keras .h5 file, which needs h5py; a torch state_dict file (.pt, .pth, .th), also
+            inside a checkpoint ({"state_dict": …}) or saved by DataParallel ("module." before each name); or such a
+            mapping.
 
     Returns:
         What was matched by name, what by order, what was ignored.
@@ -71,6 +74,8 @@ def load_weights(model: nn.Module, source: str | os.PathLike[str] | Mapping[str,
         >>> print(load_weights(nn.Linear(3, 2), source))
         0 tensors by name, 2 by order
     """
+    if not isinstance(source, Mapping) and Path(source).suffix in KERAS:
+        return _load_keras(model, Path(source))
     if isinstance(source, Mapping):
         content, where, ordered = source, None, True
     else:
@@ -96,9 +101,26 @@ def load_weights(model: nn.Module, source: str | os.PathLike[str] | Mapping[str,
     return LoadedWeights(by_name=tuple(ours), ignored=tuple(name for name in theirs if name not in ours))
 
 
-def _read(path: Path) -> Any:
+def _load_keras(model: nn.Module, path: Path) -> LoadedWeights:
+    _require_file(path)
+    found = read_keras(path, model)
+    receipt = load_weights(model, {name: tensor for name, (_, tensor) in found.items()})
+    if receipt.ignored:
+        raise WeightsError(
+            f"the model has no place for {_list([found[name][0] for name in receipt.ignored])}",
+            where=path.name,
+            fix="build the network with the settings the weights were trained with",
+        )
+    return LoadedWeights(by_order=tuple((found[name][0], name) for name in receipt.by_name))
+
+
+def _require_file(path: Path) -> None:
     if not path.is_file():
         raise WeightsError("there is no such file", where=str(path), fix="give the path of the weights")
+
+
+def _read(path: Path) -> Any:
+    _require_file(path)
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
