@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from lissome.core.errors import BadArtifactError, EngineMissingError, SettingError, UnknownNameError
-from lissome.exporting.converters import CONVERTERS
+from lissome.exporting.converters import CONVERTERS, Examples
 from lissome.exporting.parity import FLOAT, INTEGER, compare
 from lissome.layers.fake_quantize import FakeQuantize, with_rounded_weights
 from lissome.runtimes.protocol import Runtime
@@ -111,7 +111,7 @@ def name(request):
 @pytest.mark.parametrize("topology", TOPOLOGIES)
 def test_an_engine_agrees_with_torch_on_any_batch(name, topology, tmp_path):
     model = TOPOLOGIES[topology]().eval()
-    conversion = CONVERTERS[name](model, (torch.randn(1, *SHAPE),), tmp_path)
+    conversion = CONVERTERS[name](model, Examples((torch.randn(1, *SHAPE),)), tmp_path)
     session = get_runtime(name).load(tmp_path)
     images = torch.randn(5, *SHAPE)
     with torch.no_grad():
@@ -132,7 +132,7 @@ def folder_of(tmp_path_factory):
         if name not in made:
             made[name] = tmp_path_factory.mktemp(name)
             model = nn.Sequential(conv_norm(3, 16), conv_norm(16, 16), conv_norm(16, 4)).eval()
-            CONVERTERS[name](model, (torch.randn(1, *SHAPE),), made[name])
+            CONVERTERS[name](model, Examples((torch.randn(1, *SHAPE),)), made[name])
         return made[name]
 
     return make
@@ -235,7 +235,7 @@ def test_a_quantized_network_is_int8_or_the_note_says_why_not(name, tmp_path):
     ).eval()
     if name == "torch":
         pytest.skip("PyTorch rounds in float: its files are the network itself")
-    conversion = CONVERTERS[name](model, (torch.randn(1, *SHAPE),), tmp_path)
+    conversion = CONVERTERS[name](model, Examples((torch.randn(1, *SHAPE),)), tmp_path)
     session = get_runtime(name).load(tmp_path)
     assert session.describe().precision == QUANTIZED.get(name, "float32")
     assert conversion.note == ("" if name in QUANTIZED else f"{name} gets the float network: its int8 is not there yet")

@@ -139,6 +139,8 @@ def _check_contents(card: Card, contents: Mapping[str, bytes]) -> None:
     for name, entry in card.files.items():
         if entry.size_bytes != len(contents[name]) or entry.sha256 != hashlib.sha256(contents[name]).hexdigest():
             raise BadArtifactError(f"{name} does not have the size and hash that the card says")
+    if card.samples_file is not None and card.samples_file not in contents:
+        raise BadArtifactError(f"needs {card.samples_file!r}, which is not there")
     for engine, needs in card.engines.items():
         lost = sorted(set(needs.files) - set(contents))
         if lost:

@@ -38,6 +38,7 @@ class EngineEntry:
         version: Version of the engine that was compared.
         parity: The comparison with the source network.
         note: What a reader must know, such as why an engine got the float network; "" for nothing.
+        options: Options of the engine that it was compared with, where they are not its defaults.
     """
 
     files: tuple[str, ...]
@@ -45,6 +46,30 @@ class EngineEntry:
     version: str
     parity: Mapping[str, Any]
     note: str = ""
+    options: Mapping[str, str | bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tuning:
+    """The quickest way to run the network that was found on one machine.
+
+    Args:
+        engine: Name of the runtime.
+        precision: What it computes in.
+        threads: Threads of the engine.
+        options: Options of the engine that are not its defaults.
+        machine: What it was found on, as `describe_machine` gives it.
+        fingerprint: Hash of that machine and of the engine's version.
+        candidates: Every way that was tried: its latency, or why it was not taken.
+    """
+
+    engine: str
+    precision: str
+    threads: int
+    options: Mapping[str, str | bool]
+    machine: Mapping[str, Any]
+    fingerprint: str
+    candidates: tuple[Mapping[str, Any], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +92,9 @@ class Card:
         measurements: Figures by name with the unit.
         versions: Versions of what made the artifact.
         seed: Whence all randomness came.
+        samples_file: Name of the file with samples and the outputs expected of them, or None in old artifacts.
+        free_sizes: Whether rows and columns of the input may be others than those of `input_shapes`.
+        tuning: The quickest way to run it that was found, or None where nobody looked.
         created: When it was made, if the caller wants that in the file: it makes equal artifacts differ.
         files: Size and hash of each file; the archive fills it in.
         format: Version of the archive.
@@ -87,6 +115,9 @@ class Card:
     measurements: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     seed: int = 0
+    samples_file: str | None = None
+    free_sizes: bool = False
+    tuning: Tuning | None = None
     created: str | None = None
     files: Mapping[str, FileEntry] = field(default_factory=dict)
     format: int = FORMAT

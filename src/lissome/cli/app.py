@@ -9,6 +9,7 @@ from lissome.cli.doctor import doctor
 from lissome.cli.export import export
 from lissome.cli.list import list_table
 from lissome.cli.profile import profile
+from lissome.cli.verify import verify
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -22,5 +23,6 @@ app.command()(profile)
 app.command()(compress)
 app.command()(export)
 app.command()(bench)
+app.command()(verify)
 app.command(name="list")(list_table)
 app.command()(doctor)

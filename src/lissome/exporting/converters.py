@@ -32,36 +32,47 @@ class Conversion:
     note: str = ""
 
 
-Converter = Callable[[nn.Module, tuple[Tensor, ...], Path], Conversion]
-"""Writes the files of a module, given example inputs (1, …), below a folder under the names its runtime reads."""
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Inputs to convert with.
+
+    Args:
+        inputs: One batch of 1 an input of the network.
+        others: The same in another size that the files must take, too; None for one size.
+    """
+
+    inputs: tuple[Tensor, ...]
+    others: tuple[Tensor, ...] | None = None
 
 
-def _for_onnxruntime(model: nn.Module, inputs: tuple[Tensor, ...], folder: Path) -> Conversion:
-    to_onnx(model, inputs, folder / OnnxRuntime.files[0])
+Converter = Callable[[nn.Module, Examples, Path], Conversion]
+"""Writes the files of a module below a folder, under the names that its runtime reads."""
+
+
+def _for_onnxruntime(model: nn.Module, examples: Examples, folder: Path) -> Conversion:
+    to_onnx(model, examples.inputs, folder / OnnxRuntime.files[0], others=examples.others)
     return Conversion(model)
 
 
-def _for_openvino(model: nn.Module, inputs: tuple[Tensor, ...], folder: Path) -> Conversion:
-    return _over_onnx(OpenVino(), model, inputs, folder)
+def _for_openvino(model: nn.Module, examples: Examples, folder: Path) -> Conversion:
+    return _over_onnx(OpenVino(), model, examples, folder)
 
 
-def _for_mnn(model: nn.Module, inputs: tuple[Tensor, ...], folder: Path) -> Conversion:
+def _for_mnn(model: nn.Module, examples: Examples, folder: Path) -> Conversion:
     source, note = _float_of(model, Mnn.name)
-    return _over_onnx(Mnn(), source, inputs, folder, note)
+    return _over_onnx(Mnn(), source, examples, folder, note)
 
 
-def _for_ncnn(model: nn.Module, inputs: tuple[Tensor, ...], folder: Path) -> Conversion:
+def _for_ncnn(model: nn.Module, examples: Examples, folder: Path) -> Conversion:
     source, note = _float_of(model, Ncnn.name)
-    to_ncnn(source, inputs, folder)
+    to_ncnn(source, examples.inputs, folder, others=examples.others)
     return Conversion(source, note)
 
 
-def _over_onnx(
-    runtime: ReadsOnnx, model: nn.Module, inputs: tuple[Tensor, ...], folder: Path, note: str = ""
-) -> Conversion:
+def _over_onnx(runtime: ReadsOnnx, model: nn.Module, examples: Examples, folder: Path, note: str = "") -> Conversion:
     with tempfile.TemporaryDirectory(prefix="lissome-onnx-") as temporary:
         graph = Path(temporary, "graph.onnx")
-        to_onnx(model, inputs, graph)
+        to_onnx(model, examples.inputs, graph, others=examples.others)
         runtime.convert(graph, folder)
     return Conversion(model, note)
 
@@ -73,7 +84,7 @@ def _float_of(model: nn.Module, engine: str) -> tuple[nn.Module, str]:
     return without_quantization(model), f"{engine} gets the float network: its int8 is not there yet"
 
 
-def _for_torch(model: nn.Module, inputs: tuple[Tensor, ...], folder: Path) -> Conversion:
+def _for_torch(model: nn.Module, examples: Examples, folder: Path) -> Conversion:
     write_snapshot(model, folder / Torch.files[0])
     return Conversion(model)
 

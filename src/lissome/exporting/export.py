@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -16,19 +15,18 @@ from lissome.artifacts.archive import write_archive
 from lissome.artifacts.card import Card, EngineEntry
 from lissome.core.context import Context
 from lissome.core.errors import BadRecipeError, SettingError, TraceError
-from lissome.core.module_graph import run_once
 from lissome.core.names import choose
 from lissome.core.outcome import Outcome
 from lissome.core.recipe_toml import settings_to_toml
 from lissome.core.step import require_finite
 from lissome.exporting.converters import CONVERTERS
-from lissome.exporting.parity import FLOAT, INTEGER, Parity, compare
-from lissome.exporting.samples import Samples, take_samples
-from lissome.layers.fake_quantize import is_quantized, without_quantization
+from lissome.exporting.proving import Outputs, convert_and_prove, outputs_of
+from lissome.exporting.samples import Samples, resized, take_samples
+from lissome.exporting.stored_samples import FILE, pack_samples
+from lissome.layers.fake_quantize import without_quantization
 from lissome.profiling.profile import profile
 from lissome.runtimes.artifact import Artifact
 from lissome.runtimes.table import get_runtime
-from lissome.runtimes.torch import flat_outputs
 
 
 def export(
@@ -38,6 +36,7 @@ def export(
     runtimes: Sequence[str] = ("onnxruntime", "ncnn"),
     context: Context | None = None,
     measurements: Mapping[str, Any] | None = None,
+    also: tuple[int, ...] | None = None,
 ) -> Artifact:
     """Convert a network for engines, prove each, and write one file with all of them.
 
@@ -47,9 +46,11 @@ def export(
         runtimes: Engines to convert for.
         context: Samples, pre-processing and seed; an outcome brings its own.
         measurements: Figures for the card, by name with the unit.
+        also: Another input shape (C, H, W) that the files must take: rows and columns are then free. The samples are
+            resized to it, and compared in both sizes.
 
     Raises:
-        SettingError: No engine is named, or there is nothing to take a sample from.
+        SettingError: No engine is named, there is nothing to take a sample from, or `also` is no other size.
         UnknownNameError: An engine that does not exist.
         EngineMissingError: An engine that is not installed; says the pip line.
         WeightsError: A weight is NaN or infinite.
@@ -61,35 +62,47 @@ def export(
         >>> folder = tempfile.mkdtemp()
         >>> context = Context(example=torch.rand(4, 3, 8, 8))
         >>> artifact = export(nn.Conv2d(3, 2, 1), folder + "/one.lissome", runtimes=["onnxruntime"], context=context)
-        >>> artifact.session("onnxruntime").run(np.zeros((5, 3, 8, 8), np.float32))[0].shape
+        >>> artifact.session("onnxruntime").run(torch.zeros(5, 3, 8, 8).numpy())[0].shape
         (5, 2, 8, 8)
     """
     outcome = source if isinstance(source, Outcome) else None
     context = context or (outcome.context if outcome else None) or Context()
-    _check_runtimes(runtimes)
+    check_runtimes(runtimes)
     model = copy.deepcopy(source.model if isinstance(source, Outcome) else source).eval()
     require_finite(model)
     samples = take_samples(context)
-    reference = _run(model, samples)
+    larger = resized(samples, also) if also else None
+    reference = outputs_of(model, samples)
     contents: dict[str, bytes] = {}
     engines: dict[str, EngineEntry] = {}
+    expected: dict[str, Outputs] = {}
     with tempfile.TemporaryDirectory(prefix="lissome-") as temporary:
         for name in dict.fromkeys(runtimes):
             context.progress.say(f"exporting to {name}")
-            engines[name] = _convert(name, model, samples, Path(temporary))
+            engines[name], expected[name] = convert_and_prove(name, model, samples, Path(temporary), larger)
             contents |= {file: Path(temporary, file).read_bytes() for file in engines[name].files}
-    facts = _facts(model, samples, context, outcome)
+    contents[FILE] = pack_samples([one.numpy() for one in samples.inputs], expected)
+    facts = facts_of(model, samples, context, outcome)
     card = Card(
         name=Path(path).stem,
         output_shapes=tuple(one.shape[1:] for one in reference),
         engines=engines,
         measurements=measurements or {},
+        samples_file=FILE,
+        free_sizes=also is not None,
         **facts,
     )
     return Artifact(Path(path), write_archive(path, card, contents), contents)
 
 
-def _check_runtimes(runtimes: Sequence[str]) -> None:
+def check_runtimes(runtimes: Sequence[str]) -> None:
+    """Refuse, before any work, an engine that does not exist or is not installed.
+
+    Raises:
+        SettingError: None is named.
+        UnknownNameError: One does not exist.
+        EngineMissingError: One is not installed.
+    """
     if not runtimes:
         raise SettingError("no runtime is named", where="export", fix=f"choose of {', '.join(CONVERTERS)}")
     for name in runtimes:
@@ -97,44 +110,8 @@ def _check_runtimes(runtimes: Sequence[str]) -> None:
         get_runtime(name).require()
 
 
-def _convert(name: str, model: nn.Module, samples: Samples, folder: Path) -> EngineEntry:
-    adapter = get_runtime(name)
-    conversion = CONVERTERS[name](model, samples.single, folder)
-    parity = check_files(name, conversion.reference, samples, folder)
-    precision = adapter.load(folder).describe().precision
-    return EngineEntry(
-        files=adapter.files,
-        precision=precision,
-        version=adapter.version(),
-        parity=parity.to_dict(),
-        note=conversion.note,
-    )
-
-
-def check_files(name: str, reference: nn.Module, samples: Samples, folder: str | os.PathLike[str]) -> Parity:
-    """Load an engine's files, run the samples through them and through the reference, and compare.
-
-    Args:
-        name: The engine.
-        reference: The module that it must agree with.
-        samples: What both run.
-        folder: Where the files lie.
-
-    Raises:
-        EngineError: The engine refuses the files or the samples.
-        ParityError: It computes something else.
-    """
-    session = get_runtime(name).load(folder)
-    outputs = session.run(*(one.numpy() for one in samples.inputs))
-    limits = INTEGER if is_quantized(reference) else FLOAT
-    return compare(_run(reference, samples), outputs, engine=name, limits=limits).require()
-
-
-def _run(model: nn.Module, samples: Samples) -> list[np.ndarray[Any, np.dtype[np.float32]]]:
-    return [one.numpy() for one in flat_outputs(run_once(model, samples.inputs))]
-
-
-def _facts(model: nn.Module, samples: Samples, context: Context, outcome: Outcome | None) -> dict[str, Any]:
+def facts_of(model: nn.Module, samples: Samples, context: Context, outcome: Outcome | None) -> dict[str, Any]:
+    """Return what a card says of a network whatever the engine, by the card's own names."""
     plain = without_quantization(model)
     task = context.task
     return {

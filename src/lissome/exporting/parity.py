@@ -100,15 +100,18 @@ class Parity:
         """What is beyond the limits, or None."""
         return next(filter(None, (one.failure(self.limits) for one in self.outputs)), None)
 
-    def require(self) -> "Parity":
+    def require(self, where: str = "") -> "Parity":
         """Return self if within the limits.
+
+        Args:
+            where: Words for the message that tell where it differs.
 
         Raises:
             ParityError: Says which output differs by how much.
         """
         if self.failure:
             raise ParityError(
-                f"computes something else on {self.samples} samples: {self.failure}",
+                f"computes something else on {self.samples} samples{f', {where}' if where else ''}: {self.failure}",
                 where=self.engine,
                 fix="nothing was written; choose another runtime or report the network",
             )

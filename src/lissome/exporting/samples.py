@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from lissome.core.context import Context
+from lissome.core.errors import SettingError
 
 COUNT = 16
 """Samples of one comparison: enough to see a wrong layout or a lost dimension, few enough to take no time."""
@@ -56,3 +58,30 @@ def take_samples(context: Context) -> Samples:
 def _at_least_two(inputs: tuple[Tensor, ...], origin: str) -> Samples:
     kept = tuple(one[:COUNT] for one in inputs)
     return Samples(tuple(torch.cat([one, one]) if len(one) == 1 else one for one in kept), origin)
+
+
+def resized(samples: Samples, shape: tuple[int, ...]) -> Samples:
+    """Return the samples in another size.
+
+    Args:
+        samples: Images, one input.
+        shape: The other input shape, (C, H, W) or (N, C, H, W).
+
+    Raises:
+        SettingError: The network has several inputs or takes no images, or only the size may differ and does not.
+
+    Example:
+        >>> resized(Samples((torch.rand(2, 3, 8, 8),), "noise"), (3, 12, 16)).inputs[0].shape
+        torch.Size([2, 3, 12, 16])
+    """
+    sides, given = tuple(shape[-3:]), tuple(samples.inputs[0].shape[1:])
+    if len(samples.inputs) != 1 or len(given) != 3:
+        raise SettingError("is for networks with one input of images", where="also", fix="leave it out")
+    if len(sides) != 3 or min(sides) < 1 or sides[0] != given[0] or sides == given:
+        raise SettingError(
+            f"{'x'.join(map(str, shape))} is no other size of {'x'.join(map(str, given))}",
+            where="also",
+            fix=f"give {given[0]} x rows x columns",
+        )
+    image = functional.interpolate(samples.inputs[0], size=sides[1:], mode="bilinear", align_corners=False)
+    return Samples((image,), samples.origin)

@@ -26,13 +26,20 @@ SECONDS = 600.0
 """Time limit of pnnx, which takes seconds for the networks we know."""
 
 
-def to_ncnn(model: nn.Module, inputs: tuple[Tensor, ...], folder: str | os.PathLike[str]) -> tuple[Path, ...]:
+def to_ncnn(
+    model: nn.Module,
+    inputs: tuple[Tensor, ...],
+    folder: str | os.PathLike[str],
+    *,
+    others: tuple[Tensor, ...] | None = None,
+) -> tuple[Path, ...]:
     """Write a module as ncnn files, ``ncnn/model.param`` and ``ncnn/model.bin`` below a folder.
 
     Args:
         model: A module that computes in float; its evaluation mode is exported, and the module is left as it was.
         inputs: Example inputs (1, …).
         folder: Where to write.
+        others: Example inputs (1, …) of another size: pnnx then keeps in the files what depends on it.
 
     Returns:
         The paths of the two files.
@@ -55,7 +62,8 @@ def to_ncnn(model: nn.Module, inputs: tuple[Tensor, ...], folder: str | os.PathL
     with tempfile.TemporaryDirectory(prefix="lissome-pnnx-") as temporary:
         work = Path(temporary)
         _write_trace(source, inputs, work / "model.pt", type(model).__name__)
-        said = run_child([program, "model.pt", "fp16=0"], work, seconds=SECONDS, where="pnnx")
+        words = ["fp16=0", *_shapes("inputshape", inputs)] + (_shapes("inputshape2", others) if others else [])
+        said = run_child([program, "model.pt", *words], work, seconds=SECONDS, where="pnnx")
         made = [work / "model.ncnn.param", work / "model.ncnn.bin"]
         if not all(path.is_file() for path in made):
             raise ConversionError(f"wrote no ncnn model{_hints(said)}", where="pnnx")
@@ -71,6 +79,10 @@ def to_ncnn(model: nn.Module, inputs: tuple[Tensor, ...], folder: str | os.PathL
             fix="replace it in the forward, or choose another runtime",
         )
     return targets
+
+
+def _shapes(word: str, inputs: tuple[Tensor, ...]) -> list[str]:
+    return [f"{word}={','.join(str(list(one.shape)).replace(' ', '') + 'f32' for one in inputs)}"]
 
 
 def _simplified(model: nn.Module, inputs: tuple[Tensor, ...]) -> nn.Module:

@@ -28,7 +28,13 @@ _KNOWN_WARNINGS: tuple[tuple[str, type[Warning]], ...] = (
 )
 
 
-def to_onnx(model: nn.Module, inputs: tuple[Tensor, ...], path: str | os.PathLike[str]) -> None:
+def to_onnx(
+    model: nn.Module,
+    inputs: tuple[Tensor, ...],
+    path: str | os.PathLike[str],
+    *,
+    others: tuple[Tensor, ...] | None = None,
+) -> None:
     """Write a module as ONNX; rounding layers become QuantizeLinear and DequantizeLinear, weights are stored as int8.
 
     Inputs are called "input" ("input1", "input2" …), outputs likewise; the batch is free.
@@ -37,6 +43,7 @@ def to_onnx(model: nn.Module, inputs: tuple[Tensor, ...], path: str | os.PathLik
         model: A module; its evaluation mode is exported, and the module is left as it was.
         inputs: Example inputs (N, …).
         path: The .onnx file, written whole or not at all.
+        others: Example inputs of another size; every side that differs is free. None frees the batch alone.
 
     Raises:
         ShapeError: The module does not take these inputs.
@@ -49,6 +56,8 @@ def to_onnx(model: nn.Module, inputs: tuple[Tensor, ...], path: str | os.PathLik
     source = copy.deepcopy(model).eval()
     outputs = flat_outputs(run_once(source, inputs))
     given, made = _numbered("input", len(inputs)), _numbered("output", len(outputs))
+    larger = flat_outputs(run_once(source, others)) if others else outputs
+    free = _free_sides(given, inputs, others or inputs) | _free_sides(made, outputs, larger)
     with replacing(path) as temporary:
         try:
             with known_warnings_ignored(), torch.no_grad():
@@ -60,7 +69,7 @@ def to_onnx(model: nn.Module, inputs: tuple[Tensor, ...], path: str | os.PathLik
                     opset_version=OPSET,
                     input_names=given,
                     output_names=made,
-                    dynamic_axes={name: {0: "batch"} for name in (*given, *made)},
+                    dynamic_axes=free,
                 )
             graph = store_quantized(onnx.load(temporary))
             onnx.checker.check_model(graph, full_check=True)
@@ -73,6 +82,15 @@ def to_onnx(model: nn.Module, inputs: tuple[Tensor, ...], path: str | os.PathLik
                 where=type(model).__name__,
                 fix="replace that operator in the forward",
             ) from error
+
+
+def _free_sides(names: list[str], tensors: tuple[Tensor, ...], others: tuple[Tensor, ...]) -> dict[str, dict[int, str]]:
+    """Return the free sides of each tensor by place and name: the batch, and whatever differs between two sizes."""
+    free: dict[str, dict[int, str]] = {}
+    for name, one, other in zip(names, tensors, others, strict=True):
+        differing = [place for place in range(1, one.dim()) if one.shape[place] != other.shape[place]]
+        free[name] = {0: "batch"} | {place: f"{name}_side{place}" for place in differing}
+    return free
 
 
 def _numbered(name: str, count: int) -> list[str]:

@@ -2,20 +2,25 @@
 
 import os
 import tempfile
+import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from lissome.artifacts.archive import read_archive
 from lissome.artifacts.card import Card, EngineEntry
-from lissome.core.errors import EngineError, ShapeError, UnknownNameError
+from lissome.core.errors import EngineError, SettingError, ShapeError, UnknownNameError
+from lissome.core.machine import fingerprint
 from lissome.core.text_table import render
-from lissome.runtimes.protocol import Array, Session, SessionDescription
+from lissome.runtimes.protocol import Array, Option, Session, SessionDescription
+from lissome.runtimes.session_pool import SessionPool
 from lissome.runtimes.table import get_runtime
+
+_RETUNE = "time it again with `lissome build --retune {}`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,23 +60,41 @@ class Artifact:
             paths.append(path)
         return tuple(paths)
 
-    def session(self, runtime: str, *, threads: int = 1, precision: str | None = None) -> "ArtifactSession":
+    def session(
+        self,
+        runtime: str | None = None,
+        *,
+        threads: int | None = None,
+        precision: str | None = None,
+        options: Mapping[str, Option] | None = None,
+    ) -> "ArtifactSession":
         """Load the network in an engine.
 
         Args:
-            runtime: One of `runtimes`.
-            threads: Threads of the engine, ≥ 1.
-            precision: What it must compute in; None takes what was exported.
+            runtime: One of `runtimes`; None takes the quickest that `build` found, else the first.
+            threads: Threads of the engine, ≥ 1; None takes what `build` found for that engine, else 1.
+            precision: What it must compute in; None takes what `build` found, else what was exported.
+            options: Options of the engine; None takes what `build` found, else what was exported.
 
         Raises:
             UnknownNameError: The artifact has nothing for that engine.
             EngineMissingError: The engine is not installed; says the pip line.
             SettingError: A setting that the engine cannot honour.
         """
-        self._entry(runtime)
+        tuned = self.card.tuning
+        name = runtime or (tuned.engine if tuned else self.runtimes[0])
+        entry = self._entry(name)
+        if tuned is None or tuned.engine != name:
+            tuned = None
+        chosen = options if options is not None else dict(tuned.options if tuned else entry.options)
         with tempfile.TemporaryDirectory(prefix="lissome-") as folder:  # engines read their files while loading
-            self.extract(runtime, folder)
-            inner = get_runtime(runtime).load(folder, threads=threads, precision=precision)
+            self.extract(name, folder)
+            inner = get_runtime(name).load(
+                folder,
+                threads=(tuned.threads if tuned else 1) if threads is None else threads,
+                precision=precision or (tuned.precision if tuned else entry.precision),
+                options=chosen,
+            )
         return ArtifactSession(inner, self.card)
 
     def _entry(self, runtime: str) -> EngineEntry:
@@ -80,6 +103,48 @@ class Artifact:
                 f"has nothing for {runtime!r}", where=str(self.path), fix=f"it has {', '.join(self.runtimes)}"
             )
         return self.card.engines[runtime]
+
+    def pool(
+        self,
+        sessions: int,
+        runtime: str | None = None,
+        *,
+        threads: int | None = None,
+        precision: str | None = None,
+        options: Mapping[str, Option] | None = None,
+    ) -> SessionPool:
+        """Load the network several times, for callers that run at the same time.
+
+        Args:
+            sessions: How many, ≥ 1; as many callers run at once, the others wait for their turn.
+            runtime: As in `session`, like the rest.
+            threads: Threads of each session.
+            precision: What each must compute in.
+            options: Options of the engine.
+
+        Raises:
+            SettingError: There are no sessions, or a setting that the engine cannot honour.
+        """
+        if sessions < 1:
+            raise SettingError(f"sessions is {sessions}", where="pool", fix="choose at least 1")
+        each = [self.session(runtime, threads=threads, precision=precision, options=options) for _ in range(sessions)]
+        return SessionPool(each)
+
+    @property
+    def remark(self) -> str | None:
+        """Why what `build` found may not be the quickest here, or None."""
+        tuned = self.card.tuning
+        if tuned is None:
+            return None
+        runtime = get_runtime(tuned.engine)
+        if not runtime.available():
+            return f"{self.path} is tuned for {tuned.engine}, which is not installed; {_RETUNE.format(self.path)}"
+        if fingerprint(tuned.engine, runtime.version()) == tuned.fingerprint:
+            return None
+        return (
+            f"{self.path} was tuned on {tuned.machine.get('cpu')} with {tuned.engine} "
+            f"{self.card.engines[tuned.engine].version}, not on this machine; {_RETUNE.format(self.path)}"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return path and card as plain JSON values."""
@@ -107,7 +172,7 @@ def _parity_cells(parity: Mapping[str, Any]) -> tuple[str, str, str]:
 
 
 class ArtifactSession:
-    """A network of an artifact, loaded in an engine. Made by `Artifact.session`.
+    """A network of an artifact, loaded in an engine. Made by `Artifact.session`; several threads may share it.
 
     Args:
         inner: The engine's session.
@@ -134,34 +199,55 @@ class ArtifactSession:
         prepared = [self._prepare(one, shape) for one, shape in zip(images, shapes, strict=True)]
         outputs = self._inner.run(*prepared)
         return tuple(
-            _reshape(one, shape, self.describe().engine)
+            _reshape(one, shape, self.describe().engine, free=self._card.free_sizes)
             for one, shape in zip(outputs, self._card.output_shapes, strict=True)
         )
+
+    def warm_up(self, runs: int = 3) -> Self:
+        """Run zeros a few times, so that the first picture takes no longer than the others; return self.
+
+        Raises:
+            SettingError: runs is below 1.
+        """
+        if runs < 1:
+            raise SettingError(f"runs is {runs}", where="warm_up", fix="choose at least 1")
+        zeros = [np.zeros((1, *shape), np.float32) for shape in self._card.input_shapes]
+        for _ in range(runs):
+            self._inner.run(*zeros)
+        return self
 
     def describe(self) -> SessionDescription:
         """Return engine, version, precision and threads."""
         return self._inner.describe()
 
     def _prepare(self, images: npt.NDArray[Any], shape: tuple[int, ...]) -> Array:
-        if images.dtype == np.uint8 and self._card.preprocessing is not None:
-            images = self._card.preprocessing.apply(images)
-        if images.dtype != np.float32 or images.shape[1:] != shape or len(images) == 0:
-            wanted = "N x " + " x ".join(map(str, shape)) + " float32"
+        free, preprocessing = self._card.free_sizes, self._card.preprocessing
+        if images.dtype == np.uint8 and preprocessing is not None:
+            if free and images.ndim == 4:
+                preprocessing = replace(preprocessing, height=images.shape[1], width=images.shape[2])
+            images = preprocessing.apply(images)
+        fits = images.shape[1:] == shape or (free and images.ndim == 4 and images.shape[1] == shape[0])
+        if images.dtype != np.float32 or not fits or 0 in images.shape:
+            sides = (shape[0], "rows", "columns") if free else shape
+            wanted = "N x " + " x ".join(map(str, sides)) + " float32"
             raw = ", or raw pictures N x rows x columns x channels uint8" if self._card.preprocessing else ""
             given = "x".join(map(str, images.shape)) or "a single number"
             raise ShapeError(f"images are {given} {images.dtype}", where="run", fix=f"give {wanted}{raw}")
         return np.ascontiguousarray(images)
 
 
-def _reshape(output: Array, shape: tuple[int, ...], engine: str) -> Array:
+def _reshape(output: Array, shape: tuple[int, ...], engine: str, *, free: bool) -> Array:
     """Give an output the source network's shape: ncnn drops dimensions of 1."""
-    if output[0].size != int(np.prod(shape)):
+    if output[0].size == int(np.prod(shape)):
+        return output.reshape(len(output), *shape)
+    if not free:
         raise EngineError(f"{engine} returned {output.shape[1:]} where the card says {shape}")
-    return output.reshape(len(output), *shape)
+    # Another size than the card's: what was lost are leading dimensions of 1.
+    return output.reshape(len(output), *(1,) * (len(shape) - output.ndim + 1), *output.shape[1:])
 
 
 def load(path: str | os.PathLike[str]) -> Artifact:
-    """Read an artifact and check every byte of it.
+    """Read an artifact and check every byte of it; warn if it was tuned on another machine.
 
     Args:
         path: A `.lissome` file.
@@ -170,4 +256,7 @@ def load(path: str | os.PathLike[str]) -> Artifact:
         BadArtifactError: It is corrupt, truncated, hostile, or of an unknown format; says which.
     """
     card, contents = read_archive(path)
-    return Artifact(Path(path), card, contents)
+    artifact = Artifact(Path(path), card, contents)
+    if artifact.remark:
+        warnings.warn(artifact.remark, stacklevel=2)
+    return artifact

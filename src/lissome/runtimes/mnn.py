@@ -33,6 +33,7 @@ class Mnn(ReadsOnnx):
     files: ClassVar[tuple[str, ...]] = ("mnn/model.mnn",)
     precisions: ClassVar[tuple[str, ...]] = ("float32", "float16")
     options: ClassVar[Mapping[str, tuple[Option, ...]]] = {"winograd": ("fast", "exact")}
+    exact: ClassVar[Mapping[str, Option]] = {"winograd": "exact"}
 
     def convert(self, graph: str | os.PathLike[str], folder: str | os.PathLike[str]) -> None:
         """Write the graph as an MNN file, in a process of its own."""

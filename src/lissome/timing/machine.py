@@ -1,53 +1,5 @@
-"""What the measurements ran on."""
+"""What the measurements ran on: kept in `core`, since loading an artifact asks for it, too."""
 
-import os
-import platform
-from pathlib import Path
-from typing import Any
+from lissome.core.machine import describe_machine
 
-_FEATURES = {
-    "avx2": "AVX2",
-    "avx512f": "AVX-512",
-    "avx512_vnni": "VNNI (fast int8)",
-    "avx_vnni": "VNNI (fast int8)",
-    "avx512_bf16": "bf16",
-    "amx_int8": "AMX int8",
-    "amx_bf16": "AMX bf16",
-    "asimd": "NEON",
-    "asimddp": "dot product (fast int8)",
-    "i8mm": "int8 matrix multiply",
-    "asimdhp": "fp16",
-    "bf16": "bf16",
-}
-
-
-def describe_machine() -> dict[str, Any]:
-    """Return processor, its features that matter to engines, free cores and the threads that timing uses.
-
-    Example:
-        >>> sorted(describe_machine())
-        ['cores', 'cpu', 'features', 'system', 'threads']
-    """
-    facts = _cpu_facts()
-    flags = facts.get("flags", facts.get("Features", "")).split()
-    names = (facts.get(key) for key in ("model name", "Model", "Hardware"))
-    return {
-        "cpu": next((one for one in names if one), platform.processor() or platform.machine()),
-        "features": list(dict.fromkeys(label for flag, label in _FEATURES.items() if flag in flags)),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "threads": 1,
-        "system": f"{platform.system()} {platform.machine()}",
-    }
-
-
-def _cpu_facts() -> dict[str, str]:
-    """Read what Linux says of the first processor; empty elsewhere."""
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        return {}
-    pairs = (line.partition(":") for line in text.splitlines())
-    facts: dict[str, str] = {}
-    for name, _, value in pairs:
-        facts.setdefault(name.strip(), value.strip())
-    return facts
+__all__ = ["describe_machine"]

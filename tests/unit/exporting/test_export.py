@@ -1,4 +1,6 @@
+import copy
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,13 +19,14 @@ from lissome.core.errors import (
 )
 from lissome.core.outcome import Note, Outcome
 from lissome.core.preprocessing import Preprocessing
-from lissome.exporting import export as export_file
+from lissome.exporting import divergence, proving
 from lissome.exporting.converters import CONVERTERS, Conversion
 from lissome.exporting.export import export
 from lissome.layers.fake_quantize import FakeQuantize, with_rounded_weights
 from lissome.models.create import create
 from lissome.runtimes.artifact import load
 from lissome.runtimes.ncnn import Ncnn
+from lissome.runtimes.table import get_runtime
 
 CONTEXT = Context(example=torch.randn(4, 3, 8, 8), seed=7)
 
@@ -55,7 +58,7 @@ def test_a_module_becomes_a_proved_artifact(tmp_path):
     assert (card.name, card.params, card.macs, card.seed) == ("tiny", 112 + 25, 108 * 36 + 20, 7)
     assert (card.input_shapes, card.output_shapes) == (((3, 8, 8),), ((5,),))
     assert card.measurements == {"accuracy": 0.5}
-    assert sorted(again.contents) == ["graph.onnx", "ncnn/model.bin", "ncnn/model.param"]
+    assert sorted(again.contents) == ["graph.onnx", "ncnn/model.bin", "ncnn/model.param", "samples.safetensors"]
     with torch.no_grad():
         expected = model.eval()(CONTEXT.example).numpy()
     for name in ("onnxruntime", "ncnn"):
@@ -109,14 +112,27 @@ def test_a_quantized_network_is_compared_as_such(tmp_path):
     assert "float network" in card.engines["ncnn"].note
 
 
-def test_a_conversion_that_computes_something_else_writes_nothing(tmp_path, monkeypatch):
-    def wrong(model, inputs, folder):
-        torch.nn.init.constant_(model[0].weight, 0.1)
-        return Conversion(tiny()) if CONVERTERS["ncnn"](model, inputs, folder) else None
+def negated_at_the_end(model):
+    """Stand for a converter that gets linear layers wrong and nothing else."""
+    copied = copy.deepcopy(model)
+    for layer in copied.modules():
+        if isinstance(layer, nn.Linear):
+            layer.weight.data.neg_()
+    return copied
 
-    monkeypatch.setattr(export_file, "CONVERTERS", {**CONVERTERS, "ncnn": wrong})
+
+def test_a_conversion_that_computes_something_else_writes_nothing(tmp_path, monkeypatch):
+    def wrong(model, examples, folder):
+        CONVERTERS["ncnn"](negated_at_the_end(model), examples, folder)
+        return Conversion(model)
+
+    broken = {**CONVERTERS, "ncnn": wrong}
+    for place in (proving, divergence):
+        monkeypatch.setattr(place, "CONVERTERS", broken)
     path = tmp_path / "a.lissome"
-    with pytest.raises(ParityError, match=r"^ncnn: computes something else on 4 samples: output .*nothing was written"):
+    with pytest.raises(
+        ParityError, match=r"^ncnn: computes something else on 4 samples, first after 4 \(output .*nothing"
+    ):
         export(tiny(), path, context=CONTEXT)
     assert list(tmp_path.iterdir()) == []
 
@@ -152,6 +168,56 @@ def test_weights_that_are_not_finite_are_refused(tmp_path):
     with pytest.raises(WeightsError, match=r"^4\.bias: 1 of 5 values are not finite"):
         export(model, tmp_path / "a.lissome", context=CONTEXT)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_rows_and_columns_can_be_free(tmp_path):
+    model = nn.Sequential(nn.Conv2d(3, 4, 3, stride=2, padding=1), nn.ReLU(), nn.Upsample(scale_factor=2))
+    engines = [name for name in ("onnxruntime", "ncnn", "openvino", "mnn", "torch") if get_runtime(name).available()]
+    path = tmp_path / "a.lissome"
+    export(model, path, runtimes=engines, context=CONTEXT, also=(3, 12, 16))
+    artifact = load(path)
+    assert artifact.card.free_sizes
+    for shape in ((2, 3, 8, 8), (2, 3, 12, 16), (1, 3, 20, 10)):
+        images = torch.randn(shape)
+        with torch.no_grad():
+            expected = model(images).numpy()
+        for name in engines:
+            output = artifact.session(name).run(images.numpy())[0]
+            assert output.shape == expected.shape
+            assert np.allclose(output, expected, atol=1e-5)
+    with pytest.raises(ShapeError, match="give N x 3 x rows x columns float32"):
+        artifact.session("onnxruntime").run(np.zeros((1, 4, 8, 8), np.float32))
+
+
+def test_a_size_that_is_baked_in_is_found(tmp_path):
+    class Baked(nn.Module):
+        def forward(self, x):
+            return torch.relu(x).flatten(2) + torch.arange(64)
+
+    with pytest.raises(ShapeError, match="the forward fails on input"):
+        export(Baked(), tmp_path / "a.lissome", runtimes=["onnxruntime"], context=CONTEXT, also=(3, 12, 16))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("also", [(3, 8, 8), (4, 12, 12), (12, 12), (3, 0, 8)])
+def test_what_is_no_other_size_is_refused(tmp_path, also):
+    with pytest.raises(SettingError, match="is no other size of 3x8x8"):
+        export(tiny(), tmp_path / "a.lissome", context=CONTEXT, also=also)
+
+
+def test_an_engine_too_rough_by_default_gets_its_exact_options(tmp_path, monkeypatch):
+    check = proving.check_files
+
+    def rough(name, reference, samples, folder, *, options=None):
+        parity = check(name, reference, samples, folder, options=options)
+        return parity if options else replace(parity, limits=replace(parity.limits, max_rel=-1.0))
+
+    monkeypatch.setattr(proving, "check_files", rough)
+    artifact = export(tiny(), tmp_path / "a.lissome", runtimes=["ncnn"], context=CONTEXT)
+    entry = artifact.card.engines["ncnn"]
+    assert entry.options == {"winograd": False}
+    assert entry.note.startswith("its defaults compute too roughly: output differs by ")
+    assert str(artifact.session().describe()).endswith("1 thread, winograd off")
 
 
 def test_a_missing_engine_is_said_before_any_work(tmp_path, monkeypatch):

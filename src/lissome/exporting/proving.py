@@ -1,0 +1,107 @@
+"""Convert for one engine, run what was converted, compare: nothing is handed over before it agrees."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from torch import nn
+
+from lissome.artifacts.card import EngineEntry
+from lissome.core.module_graph import run_once
+from lissome.exporting.converters import CONVERTERS, Examples
+from lissome.exporting.divergence import first_divergence
+from lissome.exporting.parity import FLOAT, INTEGER, Limits, Parity, compare
+from lissome.exporting.samples import Samples
+from lissome.layers.fake_quantize import is_quantized
+from lissome.runtimes.protocol import Option
+from lissome.runtimes.table import get_runtime
+from lissome.runtimes.torch import flat_outputs
+
+Outputs = list[npt.NDArray[np.float32]]
+
+
+def convert_and_prove(
+    name: str, model: nn.Module, samples: Samples, folder: Path, larger: Samples | None = None
+) -> tuple[EngineEntry, Outputs]:
+    """Write the files of one engine and compare them with the network.
+
+    Args:
+        name: The engine.
+        model: The network, in evaluation mode.
+        samples: What both run.
+        folder: Where to write.
+        larger: Samples of another size that the files must take, too.
+
+    Returns:
+        The card's entry, and the outputs that the engine's source gives.
+
+    Raises:
+        ConversionError: The converter refuses.
+        EngineError: The engine refuses the files or the samples.
+        ParityError: It computes something else; names the first layer that does.
+    """
+    adapter = get_runtime(name)
+    conversion = CONVERTERS[name](model, Examples(samples.single, larger.single if larger else None), folder)
+    limits = INTEGER if is_quantized(conversion.reference) else FLOAT
+    parity = check_files(name, conversion.reference, samples, folder)
+    options, note = {}, conversion.note
+    if parity.failure and adapter.exact:
+        rough, options = parity, dict(adapter.exact)
+        parity = check_files(name, conversion.reference, samples, folder, options=options)
+        note = "; ".join(filter(None, (note, f"its defaults compute too roughly: {rough.failure}")))
+    if parity.failure:
+        place = first_divergence(name, conversion.reference, samples, limits)
+        parity.require(f"first after {place}" if place else "")
+    if larger:
+        check_files(name, conversion.reference, larger, folder, options=options).require("in the other size")
+    entry = EngineEntry(
+        files=adapter.files,
+        precision=adapter.load(folder, options=options).describe().precision,
+        version=adapter.version(),
+        parity=parity.to_dict(),
+        note=note,
+        options=options,
+    )
+    return entry, outputs_of(conversion.reference, samples)
+
+
+def check_files(
+    name: str,
+    reference: nn.Module,
+    samples: Samples,
+    folder: str | os.PathLike[str],
+    *,
+    options: Mapping[str, Option] | None = None,
+    limits: Limits | None = None,
+    precision: str | None = None,
+) -> Parity:
+    """Load an engine's files, run the samples through them and through the reference, and compare.
+
+    Args:
+        name: The engine.
+        reference: The module that it must agree with.
+        samples: What both run.
+        folder: Where the files lie.
+        options: Options of the engine.
+        limits: What is demanded; None takes those of float files, or of integer ones where the reference rounds.
+        precision: What the engine must compute in; None takes what the files say.
+
+    Raises:
+        EngineError: The engine refuses the files or the samples.
+        ParityError: It gives other shapes, or numbers that are not finite.
+    """
+    session = get_runtime(name).load(folder, options=options, precision=precision)
+    outputs = session.run(*(one.numpy() for one in samples.inputs))
+    wanted = limits or (INTEGER if is_quantized(reference) else FLOAT)
+    return compare(outputs_of(reference, samples), outputs, engine=name, limits=wanted)
+
+
+def outputs_of(model: nn.Module, samples: Samples) -> Outputs:
+    """Return what a module gives for the samples.
+
+    Raises:
+        ShapeError: It does not take them.
+    """
+    return [one.numpy() for one in flat_outputs(run_once(model, samples.inputs))]
