@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from lissome.tables import recipe_from_toml
     from lissome.timing.bench import bench
     from lissome.timing.measure import measure
+    from lissome.timing.verify import verify
     from lissome.training import optimizers, regularizers
     from lissome.training.evaluate import evaluate
     from lissome.training.recalibrate_batch_norm import RecalibrateBatchNorm
@@ -119,6 +120,7 @@ __all__ = [
     "report",
     "sample",
     "scores",
+    "verify",
 ]
 
 # Where each name lives, "module:attribute" or "module"; the imports above say the same to type checkers.
@@ -177,6 +179,7 @@ _HOMES = {
     "report": "lissome.reports.report:report",
     "sample": "lissome.data.embedded_sample:sample",
     "scores": "lissome.compression.pruning.scores",
+    "verify": "lissome.timing.verify:verify",
 }
 
 
