@@ -1,7 +1,7 @@
 """A `.lissome` file: a zip of `card.json` and the engine files, read as if it came from an enemy.
 
-Files are stored, not compressed: nothing can then unpack to more than the file's own length, and equal contents are
-equal bytes on every machine. Time stamps are fixed for the same reason.
+The zip compresses nothing, so that equal contents are equal bytes on every machine; time stamps are fixed for the same
+reason. A file of many zeros is packed by us (`packing.py`) and restored to the byte; how much it can grow is bounded.
 """
 
 import hashlib
@@ -15,7 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lissome.artifacts.card import Card, FileEntry, card_from_json
+from lissome.artifacts.card import FORMAT, Card, FileEntry, card_from_json
+from lissome.artifacts.packing import pack, unpack
 from lissome.core.errors import BadArtifactError
 from lissome.core.files import replacing
 
@@ -41,12 +42,18 @@ def write_archive(path: str | os.PathLike[str], card: Card, contents: Mapping[st
     Raises:
         SettingError: The card holds a value that JSON lacks.
     """
+    packed = {name: pack(data) for name, data in sorted(contents.items())}
     entries = {
-        name: FileEntry(sha256=hashlib.sha256(data).hexdigest(), size_bytes=len(data))
-        for name, data in sorted(contents.items())
+        name: FileEntry(
+            sha256=hashlib.sha256(contents[name]).hexdigest(),
+            size_bytes=len(contents[name]),
+            packed_bytes=None if data is None else len(data),
+        )
+        for name, data in packed.items()
     }
-    written = replace(card, files=entries)
-    members = [(CARD, written.to_json()), *sorted(contents.items())]
+    written = replace(card, files=entries, format=FORMAT)
+    stored = [(name, contents[name] if data is None else data) for name, data in packed.items()]
+    members = [(CARD, written.to_json()), *stored]
     with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
         for name, data in members:
             info = zipfile.ZipInfo(name, _TIME)
@@ -111,7 +118,8 @@ def _read(path: Path) -> tuple[Card, dict[str, bytes]]:
     if CARD not in contents:
         raise BadArtifactError(f"has no {CARD}, so it is no artifact")
     card = card_from_json(contents.pop(CARD))
-    _check_contents(card, contents)
+    _check_names(card, contents)
+    contents = {name: _restored(name, card.files[name], stored) for name, stored in contents.items()}
     return card, contents
 
 
@@ -132,16 +140,24 @@ def _check_members(members: list[zipfile.ZipInfo], archive_bytes: int) -> None:
         raise BadArtifactError("says it holds more than its own length")
 
 
-def _check_contents(card: Card, contents: Mapping[str, bytes]) -> None:
+def _check_names(card: Card, contents: Mapping[str, bytes]) -> None:
     astray = sorted(set(card.files) ^ set(contents))
     if astray:
         raise BadArtifactError(f"{astray[0]!r} is in the card or in the archive, not in both")
-    for name, entry in card.files.items():
-        if entry.size_bytes != len(contents[name]) or entry.sha256 != hashlib.sha256(contents[name]).hexdigest():
-            raise BadArtifactError(f"{name} does not have the size and hash that the card says")
     if card.samples_file is not None and card.samples_file not in contents:
         raise BadArtifactError(f"needs {card.samples_file!r}, which is not there")
     for engine, needs in card.engines.items():
         lost = sorted(set(needs.files) - set(contents))
         if lost:
             raise BadArtifactError(f"{engine} needs {lost[0]!r}, which is not there")
+    if sum(entry.size_bytes for entry in card.files.values()) > MOST_BYTES:
+        raise BadArtifactError(f"restores to more than {MOST_BYTES >> 30} GiB")
+
+
+def _restored(name: str, entry: FileEntry, stored: bytes) -> bytes:
+    """Return a file as the engine gets it, once its length and hash are what the card says."""
+    right = len(stored) == entry.stored_bytes
+    data = unpack(stored, entry.size_bytes) if right and entry.packed_bytes is not None else stored
+    if not right or entry.size_bytes != len(data) or entry.sha256 != hashlib.sha256(data).hexdigest():
+        raise BadArtifactError(f"{name} does not have the size and hash that the card says")
+    return data

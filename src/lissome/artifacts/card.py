@@ -11,8 +11,11 @@ from pydantic import TypeAdapter, ValidationError
 from lissome.core.errors import BadArtifactError, SettingError
 from lissome.core.preprocessing import Preprocessing
 
-FORMAT = 1
+FORMAT = 2
 """Version of the archive and its card; it changes when an older lissome could misread a newer file."""
+
+READABLE = (1, 2)
+"""Versions that are read: 1 had no packed files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,12 +23,19 @@ class FileEntry:
     """What one file of the archive must be.
 
     Args:
-        sha256: Hash of its bytes, 64 hexadecimal digits.
-        size_bytes: Its length.
+        sha256: Hash of its bytes as the engine gets them, 64 hexadecimal digits.
+        size_bytes: Its length, likewise.
+        packed_bytes: Its length in the archive where it is packed there; None where it is stored as it is.
     """
 
     sha256: str
     size_bytes: int
+    packed_bytes: int | None = None
+
+    @property
+    def stored_bytes(self) -> int:
+        """Its length in the archive."""
+        return self.size_bytes if self.packed_bytes is None else self.packed_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,15 +163,18 @@ def card_from_json(text: bytes) -> Card:
     Example:
         >>> card_from_json(b'{"format": 99}')
         Traceback (most recent call last):
-        lissome.core.errors.BadArtifactError: card: has format 99, this lissome reads 1; update lissome
+        lissome.core.errors.BadArtifactError: card: has format 99, this lissome reads 1 and 2; update lissome
     """
     try:
         table = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise BadArtifactError("is no JSON", where="card") from error
     found = table.get("format") if isinstance(table, dict) else None
-    if found != FORMAT:
-        raise BadArtifactError(f"has format {found!r}, this lissome reads {FORMAT}", where="card", fix="update lissome")
+    if found not in READABLE:
+        readable = " and ".join(map(str, READABLE))
+        raise BadArtifactError(
+            f"has format {found!r}, this lissome reads {readable}", where="card", fix="update lissome"
+        )
     try:
         return _reader().validate_json(text, strict=True)
     except ValidationError as error:

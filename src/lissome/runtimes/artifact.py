@@ -43,8 +43,12 @@ class Artifact:
         return tuple(self.card.engines)
 
     def size_kib(self, runtime: str) -> float:
-        """Return the size of one engine's files."""
+        """Return the size of one engine's files as it reads them."""
         return sum(len(self.contents[name]) for name in self._entry(runtime).files) / 1024
+
+    def stored_kib(self, runtime: str) -> float:
+        """Return what one engine's files take in the artifact, where many zeros take next to nothing."""
+        return sum(self.card.files[name].stored_bytes for name in self._entry(runtime).files) / 1024
 
     def extract(self, runtime: str, folder: str | os.PathLike[str]) -> tuple[Path, ...]:
         """Write one engine's files below a folder, as they go onto a device.
@@ -96,6 +100,9 @@ class Artifact:
                 options=chosen,
             )
         return ArtifactSession(inner, self.card)
+
+    def _packed(self, runtime: str) -> bool:
+        return any(self.card.files[name].packed_bytes is not None for name in self._entry(runtime).files)
 
     def _entry(self, runtime: str) -> EngineEntry:
         if runtime not in self.card.engines:
@@ -159,6 +166,7 @@ class Artifact:
         ]
         columns = ("engine", "version", "precision", "KiB", "max rel", "cosine", "top-1")
         notes = [f"{name}: {engine.note}" for name, engine in card.engines.items() if engine.note]
+        notes += [f"{name}: stored in {self.stored_kib(name):.1f} KiB" for name in self.runtimes if self._packed(name)]
         return "\n".join([render(columns, rows, title=title), *notes])
 
 

@@ -1,5 +1,6 @@
 """Folding batch normalisation into the layer before it, for every step that needs it done."""
 
+import torch
 from torch import fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvTransposeNd
@@ -69,5 +70,7 @@ def _fold(model: nn.Module, graph: fx.GraphModule, node: fx.Node) -> None:
         assert isinstance(layer, nn.Conv1d | nn.Conv2d | nn.Conv3d | _ConvTransposeNd)
         transposed = isinstance(layer, _ConvTransposeNd)
         layer.weight, layer.bias = fuse_conv_bn_weights(layer.weight, layer.bias, *statistics, transpose=transposed)
+    with torch.no_grad():
+        layer.weight.add_(0.0)  # a negative scale makes -0.0 of 0.0, which would not be stored as a zero
     owner, _, name = str(node.target).rpartition(".")
     setattr(model.get_submodule(owner), name, nn.Identity())

@@ -26,9 +26,9 @@ class KeptZeros:
     def __init__(self, model: nn.Module) -> None:
         self._masks: list[tuple[nn.Parameter, Tensor]] = []
         for weight in model.parameters():
-            nonzero = weight.detach() != 0
-            if weight.ndim > 1 and weight.requires_grad and nonzero.any() and not nonzero.all():
-                self._masks.append((weight, nonzero))
+            zero = weight.detach() == 0
+            if weight.ndim > 1 and weight.requires_grad and zero.any() and not zero.all():
+                self._masks.append((weight, zero))
 
     def __len__(self) -> int:
         """Return how many tensors have zeros to keep."""
@@ -37,10 +37,10 @@ class KeptZeros:
     @property
     def zeros(self) -> int:
         """How many zeros there are."""
-        return sum(int((~mask).sum()) for _, mask in self._masks)
+        return sum(int(mask.sum()) for _, mask in self._masks)
 
     @torch.no_grad()
     def restore(self) -> None:
         """Set them to zero again."""
         for weight, mask in self._masks:
-            weight.mul_(mask)
+            weight.masked_fill_(mask, 0.0)  # a product would leave -0.0, which has a bit set

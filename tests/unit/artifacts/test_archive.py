@@ -229,3 +229,65 @@ def test_a_zip_of_nothing_is_refused(path):
         buffer = file.fp
     path.write_bytes(buffer.getvalue())
     assert "has no card.json" in refusal(path)
+
+
+SPARSE = {**CONTENTS, "graph.onnx": b"head" + (bytes(60) + b"\x01\x02\x03\x04") * 500}
+
+
+def test_files_of_many_zeros_are_packed_and_come_back_to_the_byte(tmp_path):
+    path = tmp_path / "a.lissome"
+    written = write_archive(path, CARD, SPARSE)
+    card, contents = read_archive(path)
+    assert contents == SPARSE
+    assert card == written
+    entry = card.files["graph.onnx"]
+    assert entry.size_bytes == len(SPARSE["graph.onnx"])
+    assert entry.sha256 == hashlib.sha256(SPARSE["graph.onnx"]).hexdigest()
+    assert entry.stored_bytes == entry.packed_bytes < entry.size_bytes / 8
+    assert card.files["ncnn/model.param"].packed_bytes is None
+    assert path.stat().st_size < len(SPARSE["graph.onnx"]) / 4
+    update_measurements(path, {"latency_ms": 1.0})
+    assert read_archive(path)[1] == SPARSE
+
+
+def _with_entry(path, **changes):
+    """Write the archive again with another account of its packed file."""
+    with zipfile.ZipFile(path) as file:
+        members = {name: file.read(name) for name in file.namelist()}
+    card = json.loads(members["card.json"])
+    card["files"]["graph.onnx"].update(changes)
+    members["card.json"] = json.dumps(card).encode()
+    with zipfile.ZipFile(path, "w") as file:
+        for name, data in members.items():
+            file.writestr(name, data)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"size_bytes": 5 << 30}, "restores to more than 4 GiB"),
+        ({"size_bytes": 1 << 30}, "would restore to more than 64 times its length"),
+        ({"size_bytes": 33_000}, "restores to 32004 bytes instead of 33000"),
+        ({"size_bytes": 3000}, "a head is wrong"),
+        ({"packed_bytes": None}, "does not have the size and hash"),
+        ({"packed_bytes": 7}, "does not have the size and hash"),
+        ({"sha256": "0" * 64}, "does not have the size and hash"),
+    ],
+)
+def test_a_card_that_lies_about_a_packed_file_is_refused(tmp_path, changes, reason):
+    write_archive(tmp_path / "a.lissome", CARD, SPARSE)
+    _with_entry(tmp_path / "a.lissome", **changes)
+    assert reason in refusal(tmp_path / "a.lissome")
+
+
+def test_archives_of_the_first_format_are_still_read(path):
+    with zipfile.ZipFile(path) as file:
+        members = {name: file.read(name) for name in file.namelist()}
+    card = json.loads(members["card.json"]) | {"format": 1}
+    for entry in card["files"].values():
+        del entry["packed_bytes"]
+    members["card.json"] = json.dumps(card).encode()
+    with zipfile.ZipFile(path, "w") as file:
+        for name, data in members.items():
+            file.writestr(name, data)
+    assert read_archive(path)[1] == CONTENTS

@@ -43,6 +43,7 @@ def test_the_smallest_weights_are_zero_and_the_others_as_they_were() -> None:
         assert int((after == 0).sum()) == round(0.75 * before.numel())
         assert torch.equal(after[after != 0], before[after != 0])
         assert before[after == 0].abs().max() <= after[after != 0].abs().min()
+        assert not torch.signbit(after[after == 0]).any()  # -0.0 would not be stored as a zero
 
 
 def test_one_threshold_for_the_whole_network() -> None:

@@ -29,6 +29,7 @@ def test_zeros_stay_with_momentum_and_with_adam_and_the_rest_learns() -> None:
         trained = outcome.model[0].weight
         assert torch.equal(trained == 0, model[0].weight == 0)
         assert not torch.equal(trained, model[0].weight)
+        assert not torch.signbit(trained[trained == 0]).any()
         assert outcome.notes[0].reason == "54 weights of 1 layers stay zero"
         # A layer of nothing but zeros, and biases that start at zero, learn.
         assert (outcome.model[4].weight != 0).any()

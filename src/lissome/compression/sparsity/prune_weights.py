@@ -124,7 +124,7 @@ class PruneWeights(Step):
         notes, shares = [], {}
         with torch.no_grad():
             for path, layer in layers.items():
-                layer.weight.mul_(masks[path])
+                layer.weight.masked_fill_(~masks[path], 0.0)  # a product would leave -0.0, which has a bit set
                 zeros, total = int((layer.weight == 0).sum()), layer.weight.numel()
                 shares[path] = zeros / total
                 notes.append(Note(path, f"{zeros:,} of {total:,} weights are zero"))

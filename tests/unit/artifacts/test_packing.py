@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+
+from lissome.artifacts.codecs import CODECS, Bitmap, RelativeIndex
+from lissome.artifacts.packing import MARK, MOST_TIMES, pack, unpack
+from lissome.core.errors import BadArtifactError
+
+
+def weights(share: float, count: int = 100_000, seed: int = 0) -> np.ndarray:
+    """Random float32 of which a share is not zero."""
+    generator = np.random.default_rng(seed)
+    values = generator.standard_normal(count, dtype=np.float32)
+    values[generator.random(count) >= share] = 0
+    return values
+
+
+@pytest.mark.parametrize("share", [0.5, 0.1, 0.03])
+@pytest.mark.parametrize("before", [0, 1, 3])
+def test_zeros_take_next_to_nothing_wherever_the_words_begin(share: float, before: int) -> None:
+    file = b"\x01" * before + weights(share).tobytes() + b"tail"
+    packed = pack(file)
+    assert unpack(packed, len(file)) == file
+    # Each value that is left, and at most a bit for each weight.
+    assert len(packed) < (share * 4 + 1 / 8) * 100_000 * 1.02
+
+
+def test_far_apart_weights_are_cheaper_by_distance_and_near_ones_by_bit() -> None:
+    for share, shorter, longer in ((0.03, RelativeIndex(), Bitmap()), (0.5, Bitmap(), RelativeIndex())):
+        words = weights(share).view("<u4")
+        assert len(shorter.encode(words)) < len(longer.encode(words))
+
+
+def test_int8_weights_are_packed_by_bytes() -> None:
+    file = (weights(0.2) * 40).astype(np.int8).tobytes()
+    packed = pack(file)
+    assert len(packed) < 0.36 * len(file)
+    assert unpack(packed, len(file)) == file
+
+
+def test_dense_files_are_left_alone() -> None:
+    assert pack(weights(1.0).tobytes()) is None
+    assert pack(b"") is None
+    assert pack(b"\x00") is None
+
+
+def test_negative_zero_and_nan_come_back_to_the_bit() -> None:
+    values = weights(0.1, 1000)
+    values[[1, 500]] = [-0.0, np.nan]
+    packed = pack(values.tobytes(), [(0, 1000), (1000, 4000)])
+    assert unpack(packed, 4000) == values.tobytes()
+
+
+def test_nothing_grows_beyond_its_bound() -> None:
+    zeros = bytes(10_000_000)
+    assert pack(zeros) is None  # it would be more than that many times shorter
+    forged = MARK + bytes(100)
+    with pytest.raises(BadArtifactError, match=f"more than {MOST_TIMES} times its length"):
+        unpack(forged, len(forged) * MOST_TIMES + 1)
+
+
+def test_damage_is_said_in_one_line() -> None:
+    file = weights(0.1, 1000).tobytes()
+    packed = pack(file)
+    cases = {
+        b"": "no mark",
+        packed[:-1]: "do not agree",
+        packed + b"\x00": "within a head",
+        packed + bytes(5): "within a head",
+        packed[:4] + b"\x63" + packed[5:]: "a head is wrong",
+        packed[:5] + b"\x03" + packed[6:]: "a head is wrong",
+    }
+    for damaged, reason in cases.items():
+        with pytest.raises(BadArtifactError, match=reason):
+            unpack(damaged, len(file))
+    for size in (len(file) - 1, len(file) + 1):
+        with pytest.raises(BadArtifactError):
+            unpack(packed, size)
+
+
+def test_the_numbers_of_codecs_never_change() -> None:
+    assert {number: type(one).__name__ for number, one in CODECS.items()} == {0: "Raw", 1: "Bitmap", 2: "RelativeIndex"}
