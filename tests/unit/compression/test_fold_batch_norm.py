@@ -80,3 +80,13 @@ def test_without_a_normalisation_it_says_so() -> None:
 def test_without_statistics_it_declines() -> None:
     model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4, track_running_stats=False))
     assert "running statistics" in FoldBatchNorm().apply(model, Context()).declined[0].reason
+
+
+def test_weights_that_are_zero_stay_zero_to_the_bit() -> None:
+    model = trained(nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)))
+    with torch.no_grad():
+        model[0].weight[:, 1] = 0.0
+        model[1].weight.neg_()
+    folded = FoldBatchNorm().apply(model, Context()).model[0].weight
+    assert (folded[:, 1] == 0).all()
+    assert not torch.signbit(folded[:, 1]).any()
