@@ -44,6 +44,24 @@ def shape_of(text: str) -> tuple[int, ...]:
     return sides if len(sides) == 4 else (1, *sides)
 
 
+def shapes_of(text: str) -> tuple[tuple[int, ...], ...]:
+    """Read the shapes of several inputs, separated by commas; one that is no image has any number of sides.
+
+    Raises:
+        SettingError: One is no shape, or has an empty side.
+
+    Example:
+        >>> shapes_of("3x96x96"), shapes_of("1x3x96x96,1x10")
+        (((1, 3, 96, 96),), ((1, 3, 96, 96), (1, 10)))
+    """
+    if "," not in text:
+        return (shape_of(text),)
+    shapes = [part.lower().split("x") for part in text.split(",")]
+    if not all(side.isdigit() and int(side) > 0 for shape in shapes for side in shape):
+        raise SettingError(f"{text!r} holds no input shapes", where="--input", fix="write 1x3x96x96,1x10")
+    return tuple(tuple(int(side) for side in shape) for shape in shapes)
+
+
 def names_of(text: str, option: str) -> tuple[str, ...]:
     """Read names separated by commas.
 

@@ -17,7 +17,7 @@ def _read() -> dict[str, Device]:
     for file in files:
         name = file.name.removesuffix(".toml")
         table = tomllib.loads(file.read_text("utf-8"))
-        lists = {key: tuple(table.get(key, ())) for key in ("cache_bytes", "features")}
+        lists = {key: tuple(table.get(key, ())) for key in ("cache_bytes", "cache_bytes_per_s", "features")}
         devices[name] = Device(**{"name": name, **table, **lists})
     return devices
 

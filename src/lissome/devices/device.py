@@ -24,6 +24,7 @@ class Device:
         peak_flops_per_s: Greatest operations a second of each precision it computes in; one multiply-add is two.
         bytes_per_s: Greatest bytes a second between memory and chip.
         cache_bytes: Sizes of its caches, from the innermost; empty where unknown.
+        cache_bytes_per_s: Greatest bytes a second of each cache; empty where unknown.
         channel_multiple: Channels in multiples of this fill its vectors.
         year: Year it appeared.
         threads: Threads that the figures are about; None where that means nothing.
@@ -46,6 +47,7 @@ class Device:
     peak_flops_per_s: Mapping[str, float]
     bytes_per_s: float
     cache_bytes: tuple[int, ...] = ()
+    cache_bytes_per_s: tuple[float, ...] = ()
     channel_multiple: int = 1
     year: int | None = None
     threads: int | None = None
@@ -65,6 +67,8 @@ class Device:
                 where=self.name,
                 fix=f"give values above 0, for {', '.join(BYTES_OF)}",
             )
+        if self.cache_bytes_per_s and len(self.cache_bytes_per_s) != len(self.cache_bytes):
+            raise SettingError("the caches have other rates than sizes", where=self.name, fix="give a rate for each")
         if nameless:
             raise SettingError(f"{nameless[0]} has no source", where=self.name, fix="say where the figure comes from")
 
@@ -73,6 +77,15 @@ class Device:
         """What it computes in unless told otherwise: float32 where it has that, else its first."""
         return "float32" if "float32" in self.peak_flops_per_s else next(iter(self.peak_flops_per_s))
 
+    def bandwidth(self, size: float) -> float:
+        """Return the bytes a second at which so many bytes are moved: those of the innermost cache that holds them.
+
+        Args:
+            size: Bytes, read and written.
+        """
+        levels = zip(self.cache_bytes, self.cache_bytes_per_s, strict=False)
+        return next((rate for room, rate in levels if size <= room), self.bytes_per_s)
+
     def ridge(self, precision: str) -> float:
         """Return the FLOPs a byte above which arithmetic, not memory, is the limit."""
         return self.peak_flops_per_s[precision] / self.bytes_per_s
@@ -80,5 +93,5 @@ class Device:
     def to_dict(self) -> dict[str, Any]:
         """Return the device as plain values."""
         table = {name: getattr(self, name) for name in self.__slots__}
-        lists = {name: list(getattr(self, name)) for name in ("cache_bytes", "features")}
+        lists = {name: list(getattr(self, name)) for name in ("cache_bytes", "cache_bytes_per_s", "features")}
         return table | lists | {name: dict(getattr(self, name)) for name in ("peak_flops_per_s", "sources")}

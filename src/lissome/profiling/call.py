@@ -16,6 +16,7 @@ class Call:
 
     Args:
         path: Path of the layer, or name of the operator's node.
+        scope: Path of the module in whose forward it is called; a layer's own path.
         kind: Class of the layer, or the operator.
         operator: The operator's plain name; a layer's is that of its function: "conv2d".
         layer: The layer; None for a function or method.
@@ -31,6 +32,7 @@ class Call:
     """
 
     path: str
+    scope: str
     kind: str
     operator: str
     layer: nn.Module | None

@@ -1,7 +1,8 @@
 """Devices by name, with the machine at hand among them."""
 
-from lissome.devices.catalog import find_device
+from lissome.devices.catalog import THIS, find_device
 from lissome.devices.device import Device
+from lissome.profiling.this_device import measure_this_device
 
 
 def device_of(device: Device | str) -> Device:
@@ -16,4 +17,4 @@ def device_of(device: Device | str) -> Device:
     """
     if isinstance(device, Device):
         return device
-    return find_device(device)
+    return measure_this_device() if device == THIS else find_device(device)

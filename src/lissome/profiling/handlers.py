@@ -55,6 +55,16 @@ def is_elementwise(operator: str) -> bool:
     return operator in _ELEMENTWISE
 
 
+def is_multiplying(operator: str) -> bool:
+    """Return whether an operator multiplies by weights, so that what follows can be fused with it.
+
+    Example:
+        >>> is_multiplying("conv2d"), is_multiplying("matmul")
+        (True, False)
+    """
+    return _FAMILIES.get(operator) in ("convolution", "transposed_convolution", "linear")
+
+
 def count(call: Call) -> Count | None:
     """Return the operations of a call, or None if nobody knows the operator."""
     if call.operator in _ELEMENTWISE:

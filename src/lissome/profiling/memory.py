@@ -4,17 +4,13 @@ An activation lives from the call that makes it to the last call that reads it; 
 end, and an input until it is last read. Views take nothing. Weights are not counted: they are there all the time.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from lissome.profiling.fusion import fused_calls
 from lissome.profiling.handlers import is_elementwise
 from lissome.profiling.walk import Walk
-
-_MULTIPLYING = frozenset(
-    ("conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "linear")
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,18 +68,23 @@ def peak_memory(walked: Walk, *, number_bytes: int = 4) -> PeakMemory:
         walked: The calls.
         number_bytes: Bytes of one number.
     """
-    steps = [
-        _Step(one.path, one.operator, one.reads, one.makes, one.made * number_bytes)
-        for one in walked.calls
-        if one.makes is not None
-    ]
+    steps = [step for _, step in _steps(walked, number_bytes)]
     # A view holds nothing of its own, but what it reads must live until then; its own readers name the same activation.
     given = {home: size * number_bytes for home, size in walked.given.items()}
     return PeakMemory(
         separate=_peak(steps, given, walked.returned, in_place=False),
         in_place=_peak(steps, given, walked.returned, in_place=True),
-        folded=_peak(_folded(steps, walked.returned), given, walked.returned, in_place=True),
+        folded=_peak(_folded(walked, number_bytes), given, walked.returned, in_place=True),
     )
+
+
+def _steps(walked: Walk, number_bytes: int) -> list[tuple[int, _Step]]:
+    """Return the calls that make an activation, each with its place."""
+    return [
+        (place, _Step(one.path, one.operator, one.reads, one.makes, one.made * number_bytes))
+        for place, one in enumerate(walked.calls)
+        if one.makes is not None
+    ]
 
 
 def _peak(steps: Sequence[_Step], given: dict[int, int], returned: frozenset[int], *, in_place: bool) -> Peak:
@@ -120,18 +121,13 @@ def _overwritten(
     return next((home[one] for one in free if sizes[home[one]] == step.size), None)
 
 
-def _folded(steps: Sequence[_Step], returned: frozenset[int]) -> list[_Step]:
+def _folded(walked: Walk, number_bytes: int) -> list[_Step]:
     """Let each multiplying layer make at once what normalisation and activation make of its result."""
-    readers = Counter(one for step in steps for one in step.reads)
-    kept: list[_Step] = []
-    maker: dict[int, int] = {}
-    for step in steps:
-        place = maker.get(step.reads[0]) if len(step.reads) == 1 and is_elementwise(step.operator) else None
-        if place is not None and readers[step.reads[0]] == 1 and step.reads[0] not in returned:
-            kept[place] = replace(kept[place], makes=step.makes)
-            maker[step.makes] = place
-            continue
-        if step.operator in _MULTIPLYING:
-            maker[step.makes] = len(kept)
-        kept.append(step)
-    return kept
+    fused = fused_calls(walked)
+    last = {maker: place for place, maker in fused.items()}  # the last call that is done with it
+    made = {place: walked.calls[last.get(place, place)].makes for place in range(len(walked.calls))}
+    return [
+        replace(step, makes=makes)
+        for place, step in _steps(walked, number_bytes)
+        if place not in fused and (makes := made[place]) is not None
+    ]

@@ -12,6 +12,7 @@ from lissome.core.errors import SettingError, ShapeError
 from lissome.devices.device import Device
 from lissome.profiling.call import Call
 from lissome.profiling.find_device import device_of
+from lissome.profiling.fusion import fused_calls
 from lissome.profiling.handlers import Count, count, groups_of, kernel_of
 from lissome.profiling.memory import peak_memory
 from lissome.profiling.roofline import predict
@@ -62,10 +63,11 @@ def profile(
     target = None if device is None else device_of(device)
     inputs = _inputs(model, input, batch)
     walked = walk(model, inputs)
+    fused = fused_calls(walked)
     cost = Profile(
         name=type(model).__name__,
         inputs=tuple(tuple(one.shape) for one in inputs),
-        rows=tuple(_row(call, convention) for call in walked.calls),
+        rows=tuple(_row(call, convention, is_fused=place in fused) for place, call in enumerate(walked.calls)),
         params=sum(one.numel() for one in model.parameters()),
         peak_memory=peak_memory(walked, number_bytes=_NUMBER_BYTES),
         convention=convention,
@@ -73,12 +75,13 @@ def profile(
     return cost if target is None else replace(cost, prediction=predict(cost, target))
 
 
-def _row(call: Call, convention: Convention) -> Row:
+def _row(call: Call, convention: Convention, *, is_fused: bool) -> Row:
     counted = count(call)
     known = counted or Count(0, 0)
     read, written = (0, 0) if call.is_view else (call.read + call.weights, call.made)
     return Row(
         layer=call.path,
+        scope=call.scope,
         kind=call.kind,
         operator=call.operator,
         inputs=call.inputs,
@@ -91,6 +94,7 @@ def _row(call: Call, convention: Convention) -> Row:
         memory_bytes=_NUMBER_BYTES * written,
         groups=groups_of(call),
         kernel=kernel_of(call),
+        is_fused=is_fused,
         is_known=counted is not None or call.is_view,
         torchstat=torchstat_count(call) if convention == "torchstat" else None,
     )
@@ -98,7 +102,7 @@ def _row(call: Call, convention: Convention) -> Row:
 
 def _inputs(model: nn.Module, given: Input, batch: int | None) -> tuple[Tensor, ...]:
     """Return the inputs without values."""
-    if isinstance(given, Tensor) or all(isinstance(one, int) for one in given):
+    if isinstance(given, Tensor) or (given and all(isinstance(one, int) for one in given)):
         given = (given,)  # type: ignore[assignment]
     weight = next((one for one in model.parameters() if one.is_floating_point()), None)
     dtype = torch.float32 if weight is None else weight.dtype

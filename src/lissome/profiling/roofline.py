@@ -63,19 +63,21 @@ def predict_rows(
     wrong = [name for name, share in (efficiency or {}).items() if not share > 0]
     if wrong:
         raise SettingError("is not above 0", where=f"efficiency of {wrong[0]}", fix="give a share of the roof")
-    times = tuple(_time(row, peak, device.bytes_per_s, BYTES_OF[chosen] / 4, efficiency or {}) for row in rows)
+    times = tuple(_time(row, peak, device, BYTES_OF[chosen] / 4, efficiency or {}) for row in rows)
     return Prediction(
         device=device,
         precision=chosen,
         rows=times,
         total_ms=sum(one.ms for one in times),
+        fused_ms=sum(one.ms for one in times if not one.is_fused),
         is_calibrated=bool(efficiency),
     )
 
 
-def _time(row: Row, peak: float, bandwidth: float, bytes_share: float, efficiency: Mapping[str, float]) -> RowTime:
+def _time(row: Row, peak: float, device: Device, bytes_share: float, efficiency: Mapping[str, float]) -> RowTime:
     share = efficiency.get(row.operator, efficiency.get(REST, 1.0))
     moved = row.bytes_moved * bytes_share
+    bandwidth = device.bandwidth(moved)
     compute_ms, memory_ms = 1e3 * row.flops / peak / share, 1e3 * moved / bandwidth / share
     intensity = row.flops / moved if moved else 0.0
     bound: Bound = "compute" if compute_ms > memory_ms else "memory" if memory_ms else "none"
@@ -88,4 +90,5 @@ def _time(row: Row, peak: float, bandwidth: float, bytes_share: float, efficienc
         bound=bound,
         flops_per_byte=intensity,
         attainable_flops_per_s=min(peak, intensity * bandwidth) * share,
+        is_fused=row.is_fused,
     )

@@ -1,83 +1,15 @@
-"""The cost of a network as figures: a row for each call, and the whole."""
+"""The cost of a network as figures: a row for each call, totals, peak memory, prediction."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from lissome.core.text_table import render
+from lissome.profiling.listing import Convention, csv_of, listing, table_of
 from lissome.profiling.memory import PeakMemory
 from lissome.profiling.prediction import Prediction
+from lissome.profiling.row import Row
 from lissome.profiling.torchstat import TorchstatCount
 
-Convention = Literal["macs", "formula", "torchstat"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One call of one layer or operator.
-
-    Args:
-        layer: Path of the layer, or name of the operator's node.
-        kind: Class or operator.
-        operator: The operator's plain name: "conv2d" for a layer and a function alike.
-        inputs: Shapes of what it reads.
-        output: Shape of what it makes.
-        params: Parameters; a layer called again counts 0.
-        macs: Multiply-adds of convolutions and fully connected layers.
-        flops: Floating-point operations by formula.
-        bytes_read: Bytes of inputs and weights, as float32; a view reads none.
-        bytes_written: Bytes of the result, as float32; a view writes none.
-        memory_bytes: Bytes of the activation it makes, as float32.
-        groups: Groups of a convolution.
-        kernel: Kernel of a convolution; None for everything else.
-        is_known: Whether the operator's formula is known; if not, its operations are missing.
-        torchstat: The figures of a layer in torchstat's convention, if that was asked for.
-    """
-
-    layer: str
-    kind: str
-    operator: str
-    inputs: tuple[tuple[int, ...], ...]
-    output: tuple[int, ...]
-    params: int
-    macs: int
-    flops: int
-    bytes_read: int
-    bytes_written: int
-    memory_bytes: int
-    groups: int = 1
-    kernel: tuple[int, ...] | None = None
-    is_known: bool = True
-    torchstat: TorchstatCount | None = None
-
-    @property
-    def bytes_moved(self) -> int:
-        """Bytes read and written."""
-        return self.bytes_read + self.bytes_written
-
-    @property
-    def macs_per_byte(self) -> float:
-        """Multiply-adds for each byte moved."""
-        return self.macs / self.bytes_moved if self.bytes_moved else 0.0
-
-    @property
-    def flops_per_byte(self) -> float:
-        """Arithmetic intensity."""
-        return self.flops / self.bytes_moved if self.bytes_moved else 0.0
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the row as plain values; in torchstat's convention its figures are added and its "flops" are shown."""
-        names = ("layer", "kind", "params", "macs", "flops", "bytes_read", "bytes_written", "bytes_moved")
-        shapes = {"inputs": [list(one) for one in self.inputs], "output": list(self.output)}
-        rest = {
-            "memory_bytes": self.memory_bytes,
-            "macs_per_byte": self.macs_per_byte,
-            "flops_per_byte": self.flops_per_byte,
-            "groups": self.groups,
-            "kernel": None if self.kernel is None else list(self.kernel),
-            "is_known": self.is_known,
-        }
-        table = {name: getattr(self, name) for name in names} | shapes | rest
-        return table | (self.torchstat.to_dict() if self.torchstat else {})
+__all__ = ["Convention", "Profile", "Row"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,15 +77,43 @@ class Profile:
         }
         return table | ({"prediction": self.prediction.to_dict()} if self.prediction else {})
 
+    def table(self, *, sort: str | None = None, top: int | None = None, depth: int | None = None) -> str:
+        """Return the calls as a table, with what is to be known of the whole below it.
+
+        Args:
+            sort: A figure by which the greatest come first: params, macs, flops, bytes_moved, memory_bytes,
+                flops_per_byte, ms …; None keeps the order of execution.
+            top: So many lines at most, the others summed up in one; None shows all.
+            depth: Calls inside one module of this depth become one line; None shows each call.
+
+        Raises:
+            SettingError: There is no such figure, or a number is below 1.
+        """
+        lines = listing(self.rows, self.prediction, self.convention, sort=sort, top=top, depth=depth)
+        return "\n".join([table_of(lines, self.params, self.convention, title=self._title()), "", *self._summary()])
+
+    def csv(self, *, sort: str | None = None, top: int | None = None, depth: int | None = None) -> str:
+        """Return the same lines with all figures, as comma-separated values with a head."""
+        lines = listing(self.rows, self.prediction, self.convention, sort=sort, top=top, depth=depth)
+        return csv_of(lines)
+
     def __str__(self) -> str:
-        columns = ("layer", "kind", "output", "params", "MACs", "bytes", "MACs/byte")
-        cells = [
-            (
-                *(row.layer, row.kind, "x".join(map(str, row.output))),
-                *(f"{number:,}" for number in (row.params, row.macs, row.bytes_moved)),
-                f"{row.macs_per_byte:.2f}",
-            )
-            for row in self.rows
+        return self.table()
+
+    def _title(self) -> str:
+        shapes = " and ".join("x".join(map(str, one)) for one in self.inputs)
+        return f"{self.name}, input {shapes}"
+
+    def _summary(self) -> list[str]:
+        peaks = self.peak_memory
+        kib = {name: f"{getattr(peaks, name).peak_bytes / 1024:,.0f} KiB" for name in peaks.__slots__}
+        lines = [
+            f"{self.params:,} parameters, {self.macs:,} MACs, {self.flops:,} FLOPs, {self.bytes_moved:,} bytes moved",
+            f"peak memory of activations: {kib['separate']}; in place {kib['in_place']}; "
+            f"folded {kib['folded']}, at {peaks.folded.layer or 'the input'}",
         ]
-        total = ("total", "", "", f"{self.params:,}", f"{self.macs:,}", f"{self.bytes_moved:,}", "")
-        return render(columns, [*cells, total], title=self.name, left=3)
+        if self.unknown:
+            lines.append(f"not counted, as nobody knows their formula: {', '.join(self.unknown)}")
+        if self.prediction:
+            lines.append(self.prediction.summary())
+        return lines

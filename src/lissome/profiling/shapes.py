@@ -59,6 +59,25 @@ def _convolved(layer: Any, x: Tensor) -> Tensor | None:
     return x.new_empty((x.shape[0], layer.out_channels, *sides)) if min(sides) > 0 else None
 
 
+def _pooled(layer: Any, x: Tensor) -> Tensor | None:
+    settings = [
+        one if isinstance(one, tuple) else (one, one)
+        for one in (layer.kernel_size, layer.stride, layer.padding, getattr(layer, "dilation", 1))
+    ]
+    halved = all(2 * pad <= kernel for pad, kernel in zip(settings[2], settings[0], strict=True))
+    if x.dim() != 4 or layer.ceil_mode or getattr(layer, "return_indices", False) or not halved:
+        return None
+    sides = [_side(*one) for one in zip(x.shape[2:], *settings, strict=True)]
+    return x.new_empty((*x.shape[:2], *sides)) if min(sides) > 0 and x.is_floating_point() else None
+
+
+def _adapted(layer: Any, x: Tensor) -> Tensor | None:
+    size = layer.output_size if isinstance(layer.output_size, tuple) else (layer.output_size, layer.output_size)
+    if x.dim() != 4 or not x.is_floating_point() or not all(type(one) is int and one > 0 for one in size):
+        return None
+    return x.new_empty((*x.shape[:2], *size))
+
+
 def _side(side: int, kernel: int, stride: int, padding: int, dilation: int) -> int:
     return (side + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
 
@@ -109,4 +128,6 @@ _RULES: Mapping[type[nn.Module], Callable[[Any, Tensor], Tensor | None]] = {
     nn.Linear: _fully_connected,
     **dict.fromkeys(_NORMALIZATIONS, _normalized),
     **dict.fromkeys(_KEEPING, _kept),
+    **dict.fromkeys((nn.MaxPool2d, nn.AvgPool2d), _pooled),
+    nn.AdaptiveAvgPool2d: _adapted,
 }

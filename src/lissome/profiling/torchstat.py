@@ -61,8 +61,8 @@ def torchstat_count(call: Call) -> TorchstatCount | None:
     """Return a layer's figures, or None for a function, which torchstat does not see.
 
     Example:
-        >>> call = Call(path="0", kind="ReLU", operator="relu", layer=nn.ReLU(), args=(), kwargs={}, params=0,
-        ...             weights=0, inputs=((1, 8, 2, 2),), outputs=((1, 8, 2, 2),), reads=(0,), makes=1,
+        >>> call = Call(path="0", scope="0", kind="ReLU", operator="relu", layer=nn.ReLU(), args=(), kwargs={},
+        ...             params=0, weights=0, inputs=((1, 8, 2, 2),), outputs=((1, 8, 2, 2),), reads=(0,), makes=1,
         ...             is_view=False)
         >>> torchstat_count(call)
         TorchstatCount(madd=32, flops=32, memory_read=128, memory_written=128, memory_bytes=128)

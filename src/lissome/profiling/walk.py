@@ -15,7 +15,7 @@ from lissome.profiling.call import Call
 from lissome.profiling.handlers import is_elementwise, operator_of
 from lissome.profiling.shapes import quick_result
 
-_SILENT = frozenset(("getattr", "size", "dim", "numel", "ndimension", "is_floating_point"))
+_PARTS = frozenset(("getitem", "getattr"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +44,11 @@ def walk(model: nn.Module, inputs: Sequence[Tensor]) -> Walk:
         TraceError: The forward cannot be traced.
         ShapeError: The forward fails on these inputs; names the layer.
     """
-    with torch.no_grad(), evaluation_mode(model):
-        graph = trace_graph(model)
-        walker = _Walker(model)
-        return walker.run(graph, inputs)
+    # A single layer of torch would be traced into; inside of something it is one call like any other.
+    is_layer = type(model).__module__.startswith("torch.nn.") and not any(model.children())
+    network = nn.Sequential(model) if is_layer else model
+    with torch.no_grad(), evaluation_mode(network):
+        return _Walker(network).run(trace_graph(network), inputs)
 
 
 @dataclass(slots=True)
@@ -111,7 +112,7 @@ class _Walker:
             raise ShapeError(what, where=path, fix="give the input shape the network takes") from error
         self.values[node] = value
         made = _tensors(value)
-        if made and name not in _SILENT:
+        if made:
             self._note(node, (path, name, layer), (args, kwargs), made)
 
     def _note(
@@ -126,12 +127,13 @@ class _Walker:
         activations = [one for one in node.all_input_nodes if one in self.homes]
         shared = None if is_elementwise(name) else _shares(made, [(one, self.values[one]) for one in activations])
         self.homes[node] = self.homes[shared] if shared is not None else self._new_id()
-        if name == "getitem" and shared is not None:
-            return  # a part of what is already there
+        if name in _PARTS and shared is not None:
+            return  # a part or another look of what is already there
         params, weights = self._parameters(node, layer)
         self.calls.append(
             Call(
                 path=node.name if layer is None else path,
+                scope=next(reversed(node.meta.get("nn_module_stack", {})), "") if layer is None else path,
                 kind=name if layer is None else type(layer).__name__,
                 operator=name,
                 layer=layer,

@@ -87,6 +87,43 @@ def test_wrong_input_shape_names_the_layer(refused: Refusal) -> None:
     assert "stem.conv" in refused("profile resnet20 --input 1x4x32x32")
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--device rasberry_pi_4", "did you mean 'raspberry_pi_4'"),
+        ("--batch -1", "batch is -1; choose at least 1"),
+        ("--batch 0", "batch is 0; choose at least 1"),
+        ("--convention thop", "choose one of macs, formula, torchstat"),
+        ("--sort mac", "did you mean 'macs'"),
+        ("--sort ms", "no figure is called 'ms'"),
+        ("--top 0", "choose at least 1"),
+        ("--depth -2", "choose at least 1"),
+        ("--input 1x3x32x32,1x3", "got 2 inputs"),
+        ("--input 1x3x32x32,", "holds no input shapes"),
+        ("--csv folder_that_is_not/../file.csv/x.csv --sort mac", "did you mean 'macs'"),
+    ],
+)
+def test_a_profile_that_cannot_be(refused: Refusal, options: str, message: str) -> None:
+    assert message in refused(f"profile resnet20 {options}")
+
+
+def test_a_table_that_cannot_be_written(refused: Refusal, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert "cannot be written" in refused("profile resnet20 --csv file/x.csv")
+    assert "cannot be written" in refused("profile resnet20 --html file/x.html")
+
+
+def test_a_forward_that_fails_is_one_line(refused: Refusal, tmp_path: Path) -> None:
+    lines = [
+        "from torch import nn",
+        "class Net(nn.Module):",
+        "    def forward(self, x):",
+        "        return x.view(7, 7)",
+    ]
+    (tmp_path / "my.py").write_text("\n".join([*lines, "build = Net"]))
+    assert "view: the forward fails" in refused("profile my.py:build --input 1x3x8x8")
+
+
 def test_absent_data(refused: Refusal) -> None:
     assert "photos" in refused("compress resnet20 --data photos --input 3x8x8 --out x.lissome")
 

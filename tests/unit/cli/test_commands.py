@@ -73,7 +73,7 @@ def test_list_models_is_an_array_of_the_catalog(run: Run) -> None:
     assert rows[0]["params"] == CATALOG[rows[0]["name"]].params
 
 
-@pytest.mark.parametrize("table", ["steps", "runtimes"])
+@pytest.mark.parametrize("table", ["steps", "runtimes", "devices"])
 def test_other_tables(run: Run, table: str) -> None:
     names = [one["name"] for one in json.loads(run(f"list {table} --json"))]
     text = run(f"list {table}")
@@ -131,3 +131,29 @@ def test_shapes_names_and_counts() -> None:
         names_of(" ,", "--on")
     with pytest.raises(SettingError, match="--threads"):
         counts_of("0", "--threads")
+
+
+def test_profile_in_torchstats_convention(run: Run) -> None:
+    table = json.loads(run("profile vgg16 --input 1x3x224x224 --convention torchstat --json"))
+    assert (table["params"], table["madd"], table["flops"]) == (138_357_544, 30_958_666_264, 15_503_489_024)
+    rows = {row["layer"]: row for row in table["rows"]}
+    assert rows["features.0"]["madd"] == 173_408_256
+    assert rows["classifier.0"]["madd"] == 205_516_800
+
+
+def test_profile_on_a_device_with_a_file_of_lines(run: Run, tmp_path: Path) -> None:
+    text = run("profile my.py:build --input 1x3x8x8 --device raspberry_pi_4 --batch 2 --sort ms --top 2 --csv t.csv")
+    assert "Raspberry Pi 4 Model B" in text
+    assert "input 2x3x8x8" in text
+    head, *lines = (tmp_path / "t.csv").read_text().splitlines()
+    assert head.startswith("layer,kind,output,params,macs,flops")
+    assert len(lines) == 3
+
+
+def test_profile_with_two_inputs(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "two.py").write_text(
+        "from torch import nn\nclass Net(nn.Module):\n    def forward(self, x, y):\n        return x @ y\n"
+    )
+    table = json.loads(run("profile two.py:Net --input 2x3,3x4 --json"))
+    assert table["inputs"] == [[2, 3], [3, 4]]
+    assert table["flops"] == 2 * 4 * 5

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lissome.core.errors import ShapeError, TraceError
+from lissome.core.errors import SettingError, ShapeError, TraceError
 from lissome.models.catalog import CATALOG
 from lissome.models.create import create
 from lissome.profiling.profile import profile
@@ -65,8 +65,11 @@ def test_catalog(name: str) -> None:
 def test_it_prints_and_becomes_json() -> None:
     cost = profile(create("resnet20", seed=0), (1, 3, 32, 32))
     lines = str(cost).splitlines()
-    assert "40,551,040" in lines[-1]
-    assert len(lines) == len(cost.rows) + 4
+    (total,) = [line for line in lines if line.strip().startswith("total")]
+    assert "40,551,040" in total
+    assert lines.index(total) == len(cost.rows) + 3
+    assert "269,722 parameters, 40,551,040 MACs" in lines[-2]
+    assert "peak memory of activations: 192 KiB" in lines[-1]
     assert json.loads(json.dumps(cost.to_dict()))["rows"][0]["layer"] == "stem.conv"
 
 
@@ -90,3 +93,79 @@ def test_control_flow_on_values_names_the_line() -> None:
 
     with pytest.raises(TraceError, match=r"test_profile\.py:\d+ \(return x if x\.sum"):
         profile(Branching(), (1, 3, 4, 4))
+
+
+def test_several_inputs_as_shapes_and_tensors() -> None:
+    class Net(nn.Module):
+        def forward(self, x: Tensor, y: Tensor) -> Tensor:
+            return x @ y
+
+    for given in (((2, 3), (3, 4)), (torch.zeros(2, 3), torch.zeros(3, 4)), ((2, 3), torch.zeros(3, 4))):
+        cost = profile(Net(), given)
+        assert cost.inputs == ((2, 3), (3, 4))
+        assert cost.rows[0].output == (2, 4)
+
+
+def test_a_default_stands_in_for_an_input_that_is_not_given() -> None:
+    class Net(nn.Module):
+        def forward(self, x: Tensor, factor: float = 2.0) -> Tensor:
+            return x * factor
+
+    assert profile(Net(), (1, 4)).flops == 4
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ((), "there is no input"),
+        ((1, 3, 0, 32), "1x3x0x32 holds nothing"),
+        ((1, 3, -32, 32), "1x3x-32x32 holds nothing"),
+        (((1, 3, 32, 32), (1, 3)), "got 2 inputs"),
+        ((1, 3), "the forward fails"),
+    ],
+)
+def test_inputs_that_cannot_be(given: tuple[int, ...], message: str) -> None:
+    with pytest.raises(ShapeError, match=message):
+        profile(create("resnet20", seed=0), given)
+
+
+def test_an_input_too_few() -> None:
+    class Net(nn.Module):
+        def forward(self, x: Tensor, y: Tensor) -> Tensor:
+            return x + y
+
+    with pytest.raises(ShapeError, match="input y: has no value"):
+        profile(Net(), (1, 3))
+
+
+@pytest.mark.parametrize("batch", [0, -1])
+def test_a_batch_that_cannot_be(batch: int) -> None:
+    with pytest.raises(SettingError, match=f"batch is {batch}; choose at least 1"):
+        profile(create("resnet20", seed=0), (1, 3, 32, 32), batch=batch)
+
+
+def test_an_unknown_convention() -> None:
+    with pytest.raises(SettingError, match="choose one of macs, formula, torchstat"):
+        profile(nn.ReLU(), (1, 3), convention="thop")  # type: ignore[arg-type]
+
+
+def test_a_forward_that_fails_names_the_call() -> None:
+    class Net(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.view(7, 7)
+
+    with pytest.raises(ShapeError, match=r"view: the forward fails: .*; give the input shape"):
+        profile(Net(), (1, 3))
+
+
+def test_a_network_in_half_precision_is_counted_like_any_other() -> None:
+    whole, half = (
+        profile(create("resnet20", seed=0).to(dtype), (1, 3, 32, 32)) for dtype in (torch.float32, torch.half)
+    )
+    assert (whole.macs, whole.bytes_moved) == (half.macs, half.bytes_moved)
+
+
+def test_parameters_that_a_function_reads_belong_to_its_row() -> None:
+    rows = {row.layer: row for row in profile(Functions(), (1, 3, 2, 2)).rows}
+    assert rows["conv2d"].params == 12
+    assert (rows["conv2d"].kernel, rows["conv2d"].groups) == ((1, 1), 1)
