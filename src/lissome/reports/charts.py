@@ -1,4 +1,4 @@
-"""Plotly figures: engines side by side, layers before and after, training curves.
+"""Plotly figures: engines side by side, layers before and after, training curves, histograms.
 
 They carry no colours. The page gives the first series the colour of the original network and the second that of the
 compressed one, in its light or dark theme.
@@ -7,6 +7,7 @@ compressed one, in its light or dark theme.
 import math
 from collections.abc import Mapping, Sequence
 from html import escape, unescape
+from itertools import pairwise
 from typing import Any
 
 from plotly import graph_objects
@@ -100,6 +101,30 @@ def curve(title: str, epochs: Sequence[float | None], series: Series) -> Chart:
             hovertemplate="epoch %{x}: %{y:.4g}<extra></extra>",
         )
     figure.update_xaxes(title={"text": "epoch"}, tick0=epochs[0], dtick=math.ceil(len(epochs) / 10))
+    return _chart(title, figure, _CURVE_HEIGHT)
+
+
+def histogram(title: str, x_title: str, edges: Sequence[float], counts: Sequence[float]) -> Chart:
+    """Return how many numbers lie in each bin.
+
+    Args:
+        title: What is counted.
+        x_title: The number.
+        edges: Of the bins, one more than `counts`.
+        counts: Of numbers in each.
+    """
+    figure = _figure()
+    bins = list(pairwise(edges))
+    figure.add_bar(
+        name=_plain(title),
+        x=[(left + right) / 2 for left, right in bins],
+        y=list(counts),
+        width=[right - left for left, right in bins],
+        customdata=[list(one) for one in bins],
+        hovertemplate="%{customdata[0]:.3g} to %{customdata[1]:.3g}: %{y:,}<extra></extra>",
+    )
+    figure.update_layout(bargap=0)
+    figure.update_xaxes(title={"text": _plain(x_title)}, rangemode="tozero")
     return _chart(title, figure, _CURVE_HEIGHT)
 
 

@@ -4,11 +4,13 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from lissome.reports.charts import curve
+from lissome.reports.charts import curve, histogram
 from lissome.reports.elements import Cell, Chart, Charts, Code, Content, Facts, Fold, Prose, Rows, Section, Table
 from lissome.reports.figures import anything, at, count, names_in, number_at, seconds
 
 Receipt = Mapping[str, Any]
+
+_DEFAULT_STRENGTH = 1e-4  # receipts leave settings at their default out
 
 
 def steps_of(outcome: Any) -> Iterator[Receipt]:
@@ -31,9 +33,11 @@ def step_sections(outcome: Any) -> tuple[Section, ...]:
     steps = list(steps_of(outcome))
     folds = tuple(_fold(number, one) for number, one in enumerate(steps, start=1))
     curves = tuple(chart for one in steps for chart in _curves(one, is_only=_trained(steps) == 1))
+    scales = tuple(chart for one in steps for chart in _histograms(one))
     return (
         Section("What each step did", folds),
         Section("Training", (Charts(curves),) if curves else ()),
+        Section("Scales after training", (Charts(scales),) if scales else ()),
     )
 
 
@@ -93,6 +97,15 @@ def _curves(receipt: Receipt, *, is_only: bool) -> Iterator[Chart]:
             continue
         title = _words(name) if is_only else f"{_words(name)}, {receipt.get('step', '')}"
         yield curve(title, epochs, {name: values})
+
+
+def _histograms(receipt: Receipt) -> Iterator[Chart]:
+    """Yield the histogram of what a regularizer pulled towards zero."""
+    edges, counts = (at(receipt, "measurements", "histogram", name) or () for name in ("edges", "counts"))
+    if len(edges) == len(counts) + 1 > 1:
+        pulled = at(receipt, "settings", "regularizer") or {}
+        kind = "filters, root mean square weight" if pulled.get("kind") == "GroupLasso" else "|γ| of a channel"
+        yield histogram(f"λ = {pulled.get('strength', _DEFAULT_STRENGTH):g}", kind, edges, counts)
 
 
 def _words(name: str) -> str:

@@ -1,6 +1,6 @@
 import pytest
 
-from lissome.reports.charts import curve, engine_bars, layer_bars
+from lissome.reports.charts import curve, engine_bars, histogram, layer_bars
 
 
 def engines(name, **more):
@@ -21,7 +21,13 @@ def test_layers_called_by_numbers_stay_names():
 
 
 @pytest.mark.parametrize(
-    "chart", [engines("a"), layer_bars("MACs", ["a"], {"x": [1], "y": [2]}), curve("l", [1], {"l": [2]})]
+    "chart",
+    [
+        engines("a"),
+        layer_bars("MACs", ["a"], {"x": [1], "y": [2]}),
+        curve("l", [1], {"l": [2]}),
+        histogram("h", "x", [0, 1], [3]),
+    ],
 )
 def test_charts_leave_colours_to_the_page(chart):
     assert "color" not in str(chart.figure)
@@ -44,3 +50,10 @@ def test_errors_are_drawn_where_there_are_any():
 def test_one_series_needs_no_legend():
     assert curve("loss", [1, 2], {"loss": [1.0, 0.5]}).legend == ()
     assert engines("a").legend == ("original", "compressed")
+
+
+def test_the_bars_of_a_histogram_lie_between_its_edges():
+    (bars,) = histogram("λ = 0", "|γ|", [0.0, 0.5, 2.0], [3, 1]).figure["data"]
+    assert bars["x"] == [0.25, 1.25]
+    assert bars["width"] == [0.5, 1.5]
+    assert bars["y"] == [3, 1]

@@ -70,3 +70,28 @@ def test_a_single_epoch_is_no_curve(comparison):
 
 def test_without_a_history_there_is_no_training(pruned):
     assert step_sections(pruned.outcome.to_dict())[1].content == ()
+
+
+def test_each_training_with_a_pull_shows_its_scales():
+    def trained(regularizer, counts):
+        measurements = {"histogram": {"edges": [0.0, 0.5, 1.0], "counts": counts}}
+        return {"step": "Train", "settings": {"regularizer": regularizer}, "measurements": measurements}
+
+    parts = [
+        trained({"kind": "L1OnBatchNormScale", "strength": 0.0}, [0, 4]),
+        trained({"kind": "L1OnBatchNormScale"}, [3, 1]),
+        {"step": "Train", "measurements": {}},
+    ]
+    section = step_sections({"step": "Recipe", "parts": parts})[2]
+    (charts,) = section.content
+    assert section.title == "Scales after training"
+    assert [one.title for one in charts.charts] == ["λ = 0", "λ = 0.0001"]
+    assert charts.charts[1].figure["data"][0]["y"] == [3, 1]
+    assert step_sections({"step": "Train", "measurements": {}})[2].content == ()
+
+
+def test_the_default_strength_is_the_one_that_receipts_leave_out():
+    from lissome.reports.step_receipts import _DEFAULT_STRENGTH
+    from lissome.training.regularizers import GroupLasso, L1OnBatchNormScale
+
+    assert GroupLasso().strength == L1OnBatchNormScale().strength == _DEFAULT_STRENGTH
