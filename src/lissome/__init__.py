@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from lissome.devices.catalog import DEVICES
     from lissome.devices.device import Device
     from lissome.exporting.export import export
+    from lissome.exporting.optimize import optimize
     from lissome.models.catalog import CATALOG
     from lissome.models.create import create
     from lissome.models.weights import load_weights
@@ -111,6 +112,7 @@ __all__ = [
     "load",
     "load_weights",
     "measure",
+    "optimize",
     "optimizers",
     "predict",
     "profile",
@@ -170,6 +172,7 @@ _HOMES = {
     "load": "lissome.runtimes.artifact:load",
     "load_weights": "lissome.models.weights:load_weights",
     "measure": "lissome.timing.measure:measure",
+    "optimize": "lissome.exporting.optimize:optimize",
     "optimizers": "lissome.training.optimizers",
     "predict": "lissome.profiling.roofline:predict",
     "profile": "lissome.profiling.profile:profile",

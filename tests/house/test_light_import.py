@@ -43,7 +43,9 @@ def test_help_is_quick():
     assert seconds < SECONDS
 
 
-@pytest.mark.parametrize("command", ["bench", "compress", "demo", "doctor", "export", "list", "profile", "verify"])
+@pytest.mark.parametrize(
+    "command", ["bench", "compress", "demo", "doctor", "export", "list", "optimize", "profile", "verify"]
+)
 def test_the_help_of_a_command_loads_nothing_heavy(command):
     _, loaded, text = _seen("import lissome.cli; lissome.cli.main()", command, "--help")
     assert f"Usage: lissome {command}" in text

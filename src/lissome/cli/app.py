@@ -8,6 +8,7 @@ from lissome.cli.demo import demo
 from lissome.cli.doctor import doctor
 from lissome.cli.export import export
 from lissome.cli.list import list_table
+from lissome.cli.optimize import optimize
 from lissome.cli.profile import profile
 from lissome.cli.verify import verify
 
@@ -22,6 +23,7 @@ app.command()(demo)
 app.command()(profile)
 app.command()(compress)
 app.command()(export)
+app.command()(optimize)
 app.command()(bench)
 app.command()(verify)
 app.command(name="list")(list_table)

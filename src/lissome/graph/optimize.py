@@ -1,0 +1,219 @@
+"""Run passes over a graph until nothing changes any more, and keep a receipt of each."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx
+
+from lissome.core.errors import LissomeError, SettingError
+from lissome.core.names import choose, load_attribute
+from lissome.core.outcome import Note
+from lissome.core.text_table import render
+from lissome.graph.engine_facts import EngineFacts, facts_of
+from lissome.graph.graph import Graph
+from lissome.graph.model import graph_from_model, model_from_graph
+from lissome.graph.rewrite import Pass
+from lissome.graph.table import PASSES
+
+MOST_ROUNDS = 12
+"""Passes make work for each other; a chain that needs more rounds than this does not occur in networks."""
+
+Judge = Callable[[onnx.ModelProto], str | None]
+"""Executes a candidate and returns why it must not be taken, or None."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassReceipt:
+    """What one pass did, over all rounds.
+
+    Args:
+        name: Its name in `PASSES`.
+        purpose: What it is for.
+        notes: What it rewrote, and what it declined in the end, with the reason.
+        seconds: How long it took, its proof included.
+    """
+
+    name: str
+    purpose: str
+    notes: tuple[Note, ...]
+    seconds: float
+
+    @property
+    def fired(self) -> int:
+        """How many rewrites were made."""
+        return sum(note.applied for note in self.notes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the receipt as plain JSON values."""
+        return {
+            "pass": self.name,
+            "purpose": self.purpose,
+            "fired": self.fired,
+            "declined": len(self.notes) - self.fired,
+            "seconds": round(self.seconds, 4),
+            "notes": [note.to_dict() for note in self.notes],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Optimized:
+    """A new model and what was done to it.
+
+    Args:
+        model: The new model; the one that went in is untouched.
+        before: Number of nodes of each operator before.
+        after: The same after.
+        passes: One receipt a pass, in the order they run.
+        rounds: How often all of them ran.
+        seconds: How long it took.
+    """
+
+    model: onnx.ModelProto
+    before: Mapping[str, int]
+    after: Mapping[str, int]
+    passes: tuple[PassReceipt, ...]
+    rounds: int
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return counts and receipts, without the model, as plain JSON values."""
+        return {
+            "operators_before": dict(sorted(self.before.items())),
+            "operators_after": dict(sorted(self.after.items())),
+            "nodes_before": sum(self.before.values()),
+            "nodes_after": sum(self.after.values()),
+            "rounds": self.rounds,
+            "seconds": round(self.seconds, 4),
+            "passes": [one.to_dict() for one in self.passes],
+        }
+
+    def explain(self) -> str:
+        """Return every note of every pass."""
+        lines = []
+        for one in self.passes:
+            lines.append(f"{one.name} ({one.purpose}): fired {one.fired}, declined {len(one.notes) - one.fired}")
+            lines += [f"  {note}" for note in one.notes]
+        return "\n".join(lines)
+
+    def __str__(self) -> str:
+        names = sorted({*self.before, *self.after})
+        rows = [(name, str(self.before.get(name, 0)), str(self.after.get(name, 0))) for name in names]
+        rows.append(("all", str(sum(self.before.values())), str(sum(self.after.values()))))
+        fired = [(one.name, str(one.fired), str(len(one.notes) - one.fired)) for one in self.passes if one.notes]
+        tables = [render(("operator", "before", "after"), rows)]
+        if fired:
+            tables.append(render(("pass", "fired", "declined"), fired))
+        return "\n\n".join(tables)
+
+
+def optimize_model(
+    model: onnx.ModelProto,
+    *,
+    passes: Iterable[str] | None = None,
+    engine: str | None = None,
+    judge: Judge | None = None,
+) -> Optimized:
+    """Run passes in the order of `PASSES` until a round changes nothing.
+
+    Each pass works on a copy. With a judge the copy is executed after each pass that changed anything, and thrown away
+    if it computes something else.
+
+    Args:
+        model: A graph; it is not changed.
+        passes: Names of `PASSES`; None takes all.
+        engine: The engine that will run it, whose facts the passes follow; None for no special one.
+        judge: Decides on each changed model.
+
+    Raises:
+        BadModelError: The model cannot be read.
+        UnknownNameError: There is no such pass or engine.
+
+    Example:
+        >>> from onnx import helper
+        >>> x, y = (helper.make_tensor_value_info(name, 1, [2]) for name in "xy")
+        >>> nodes = [helper.make_node("Identity", ["x"], ["i"]), helper.make_node("Relu", ["i"], ["y"])]
+        >>> made = optimize_model(helper.make_model(helper.make_graph(nodes, "g", [x], [y])))
+        >>> dict(made.before), dict(made.after)
+        ({'Identity': 1, 'Relu': 1}, {'Relu': 1})
+    """
+    started = time.perf_counter()
+    facts = facts_of(engine)
+    chosen = _chosen(passes)
+    graph = graph_from_model(model)
+    before = graph.operators()
+    applied: dict[str, list[Note]] = {name: [] for name in chosen}
+    declined: dict[str, tuple[Note, ...]] = {}
+    seconds = dict.fromkeys(chosen, 0.0)
+    banned: set[str] = set()
+    rounds = 0
+    changed = True
+    while changed and rounds < MOST_ROUNDS:
+        changed, rounds = False, rounds + 1
+        graph.forget_shapes()
+        for name, one in chosen.items():
+            if name in banned:
+                continue
+            start = time.perf_counter()
+            graph, notes = _run(graph, name, one, facts, judge)
+            seconds[name] += time.perf_counter() - start
+            done = [note for note in notes if note.applied]
+            applied[name] += done
+            declined[name] = tuple(note for note in notes if not note.applied)
+            changed = changed or bool(done)
+            if any(note.layer == _REJECTED for note in notes) or name in facts.off:
+                banned.add(name)
+    receipts = tuple(
+        PassReceipt(
+            name=name,
+            purpose=one.purpose,
+            notes=(*applied[name], *declined.get(name, ())),
+            seconds=seconds[name],
+        )
+        for name, one in chosen.items()
+    )
+    made = model_from_graph(graph)
+    return Optimized(
+        model=made,
+        before=before,
+        after=graph.operators(),
+        passes=receipts,
+        rounds=rounds,
+        seconds=time.perf_counter() - started,
+    )
+
+
+_REJECTED = "(all of it)"
+
+
+def _chosen(names: Iterable[str] | None) -> dict[str, Pass[Any]]:
+    wanted = set(PASSES) if names is None else set(names)
+    for name in sorted(wanted):
+        choose(PASSES, name, "pass")
+    if not wanted:
+        raise SettingError("no pass is named", where="optimize", fix="leave passes out to run all")
+    return {name: load_attribute(path)() for name, path in PASSES.items() if name in wanted}
+
+
+def _run(
+    graph: Graph, name: str, one: Pass[Any], facts: EngineFacts, judge: Judge | None
+) -> tuple[Graph, tuple[Note, ...]]:
+    """Run one pass on a copy and return the graph to go on with."""
+    if name in facts.off:
+        return graph, (Note("", f"cannot pay on {facts.name}: {facts.off[name]}", applied=False),)
+    copy = graph.copy()
+    try:
+        with np.errstate(all="ignore"):  # a file's weights may hold anything; the judge compares what comes of it
+            notes = one.run(copy, facts)
+        made = model_from_graph(copy) if judge and any(note.applied for note in notes) else None
+    except (LissomeError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        # A file may hold what no pass expects. The graph as it was is still right, so that is what goes on.
+        return graph, (Note(_REJECTED, f"taken back, since {type(error).__name__}: {error}", applied=False),)
+    if not any(note.applied for note in notes):
+        return graph, notes
+    reason = judge(made) if judge and made else None
+    if reason is not None:
+        return graph, (Note(_REJECTED, f"taken back, since {reason}", applied=False),)
+    return copy, notes

@@ -1,0 +1,20 @@
+"""PASSES: every rewrite by name, in the order they run."""
+
+from collections.abc import Mapping
+
+PASSES: Mapping[str, str] = {
+    "fold_constants": "lissome.graph.passes.fold_constants:FoldConstants",
+    "fold_shapes": "lissome.graph.passes.fold_shapes:FoldShapes",
+    "eliminate_dead_nodes": "lissome.graph.passes.eliminate_dead_nodes:EliminateDeadNodes",
+    "eliminate_identities": "lissome.graph.passes.eliminate_identities:EliminateIdentities",
+    "merge_layout_changes": "lissome.graph.passes.merge_layout_changes:MergeLayoutChanges",
+    "fold_batch_norms": "lissome.graph.passes.fold_batch_norms:FoldBatchNorms",
+    "fold_scales": "lissome.graph.passes.fold_scales:FoldScales",
+    "fold_input_scales": "lissome.graph.passes.fold_input_scales:FoldInputScales",
+    "merge_summed_convs": "lissome.graph.passes.merge_summed_convs:MergeSummedConvs",
+    "absorb_channel_shuffles": "lissome.graph.passes.absorb_channel_shuffles:AbsorbChannelShuffles",
+    "eliminate_concats": "lissome.graph.passes.eliminate_concats:EliminateConcats",
+    "align_channels": "lissome.graph.passes.align_channels:AlignChannels",
+    "merge_common_subexpressions": "lissome.graph.passes.merge_common_subexpressions:MergeCommonSubexpressions",
+}
+"""Name to "module:class"."""

@@ -1,0 +1,61 @@
+"""What an optimized graph gains on an engine: both in turn, by pairs."""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from lissome.core.errors import SettingError
+from lissome.exporting.graph_proof import noise_for, serialized
+from lissome.runtimes.plain_onnx import PlainOnnxSession
+from lissome.runtimes.protocol import ReadsOnnx, Session
+from lissome.runtimes.table import get_runtime
+from lissome.timing.measure import Timing
+from lissome.timing.pinned import pinned
+from lissome.timing.sessions import measure_sessions
+
+BEFORE, AFTER = "before", "after"
+
+
+def measure_graphs(
+    graphs: dict[str, onnx.ModelProto],
+    engine: str,
+    *,
+    baseline: str,
+    seconds: float = 10.0,
+    threads: int = 1,
+    seed: int = 0,
+) -> Timing:
+    """Time ONNX graphs of the same inputs against each other, one sample a call.
+
+    Args:
+        graphs: By name.
+        engine: A runtime that reads ONNX files.
+        baseline: The graph that the others are compared with.
+        seconds: Time for the rounds, > 0.
+        threads: Threads of the engine.
+        seed: Seed of the inputs and of the order of turns.
+
+    Raises:
+        SettingError: The engine does not read ONNX files.
+        EngineError: It is not installed, or refuses a graph.
+    """
+    runtime = get_runtime(engine)
+    if not isinstance(runtime, ReadsOnnx):
+        raise SettingError("does not read ONNX files", where=engine, fix="choose onnxruntime or openvino")
+    declared = PlainOnnxSession(serialized(graphs[baseline])).inputs
+    single = [
+        (name, type, tuple(1 if p == 0 and not isinstance(s, int) else s for p, s in enumerate(shape)))
+        for name, type, shape in declared
+    ]
+    noise = [np.asarray(one, dtype=np.float32) for one in noise_for(single, seed).values()]
+    with pinned(threads), tempfile.TemporaryDirectory() as folder:
+        sessions: dict[str, Session] = {}
+        for name, graph in graphs.items():
+            place = Path(folder, name)
+            place.mkdir()
+            (place / "given.onnx").write_bytes(serialized(graph))
+            runtime.convert(place / "given.onnx", place)
+            sessions[name] = runtime.load(place, threads=threads, precision="float32")
+        return measure_sessions(sessions, *noise, baseline=baseline, rounds=50, seconds=seconds, seed=seed)
