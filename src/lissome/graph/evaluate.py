@@ -7,8 +7,8 @@ import numpy as np
 import onnx
 
 from lissome.graph.graph import Array, Graph
+from lissome.graph.layout_rules import axis_of, slice_ranges, split_sizes
 from lissome.graph.node import Node
-from lissome.graph.shape_rules import axis_of, slice_ranges, split_sizes
 
 LARGEST_ELEMENTS = 1 << 24
 """A larger result is left for the engine to compute: the file would grow by it."""

@@ -23,8 +23,9 @@ def graph_from_model(model: onnx.ModelProto) -> Graph:
     Example:
         >>> from onnx import helper
         >>> x, y = (helper.make_tensor_value_info(name, 1, [2]) for name in "xy")
-        >>> made = helper.make_model(helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", [x], [y]))
-        >>> [str(node) for node in graph_from_model(made).nodes]
+        >>> graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", [x], [y])
+        >>> model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+        >>> [str(node) for node in graph_from_model(model).nodes]
         ['Relu y']
     """
     proto = model.graph

@@ -135,7 +135,8 @@ def optimize_model(
         >>> from onnx import helper
         >>> x, y = (helper.make_tensor_value_info(name, 1, [2]) for name in "xy")
         >>> nodes = [helper.make_node("Identity", ["x"], ["i"]), helper.make_node("Relu", ["i"], ["y"])]
-        >>> made = optimize_model(helper.make_model(helper.make_graph(nodes, "g", [x], [y])))
+        >>> graph = helper.make_graph(nodes, "g", [x], [y])
+        >>> made = optimize_model(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]))
         >>> dict(made.before), dict(made.after)
         ({'Identity': 1, 'Relu': 1}, {'Relu': 1})
     """

@@ -7,9 +7,9 @@ import numpy as np
 
 from lissome.graph.engine_facts import EngineFacts
 from lissome.graph.graph import Graph
+from lissome.graph.layout_rules import slice_ranges
 from lissome.graph.node import Node
 from lissome.graph.rewrite import Pass, Refusal
-from lissome.graph.shape_rules import slice_ranges
 
 Reason = str
 
