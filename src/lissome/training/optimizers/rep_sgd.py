@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 from lissome.core.errors import SettingError
 from lissome.layers.scaled_branches import BranchScales, can_have_branches, gradient_mask
-from lissome.training.optimizers.optimizer import Optimizer, check_rates, parameter_groups
+from lissome.training.optimizers.sgd import SGD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RepSGD(Optimizer):
+class RepSGD(SGD):
     """Gradient descent for plain networks that follows the path of the network with parallel branches.
 
     A convolution stands for ``s ⊙ (W_k ∗ x) + t ⊙ (W_1 ∗ x) + d ⊙ x``, as RepVGG's blocks do, with constant scales s, t
@@ -44,19 +44,11 @@ class RepSGD(Optimizer):
     """
 
     scales: tuple[BranchScales, ...] = (BranchScales(),)
-    learning_rate: float = 0.05
-    momentum: float = 0.9
-    nesterov: bool = True
-    weight_decay: float = 5e-4
 
     def __post_init__(self) -> None:
-        check_rates(self)
+        SGD.__post_init__(self)  # a class with slots is made anew, so `super()` would look in the wrong one
         if not self.scales:
             raise SettingError("there are no scales", where="RepSGD", fix="give at least one BranchScales, or take SGD")
-        if not 0 <= self.momentum < 1 or (self.nesterov and self.momentum == 0):
-            raise SettingError(
-                f"momentum is {self.momentum}", where="RepSGD", fix="choose a value in [0, 1), above 0 for nesterov"
-            )
 
     def build(self, model: nn.Module) -> torch.optim.Optimizer:
         """Return torch's SGD, which multiplies gradients just before each step.
@@ -64,12 +56,7 @@ class RepSGD(Optimizer):
         Raises:
             SettingError: No convolution matches, or one has another number of channels than its scales.
         """
-        optimizer = torch.optim.SGD(
-            parameter_groups(model, self.weight_decay),
-            lr=self.learning_rate,
-            momentum=self.momentum,
-            nesterov=self.nesterov,
-        )
+        optimizer = SGD.build(self, model)
         masks = self._masks(model)
 
         def multiply(_: torch.optim.Optimizer, __: tuple[Any, ...], ___: Mapping[str, Any]) -> None:

@@ -39,7 +39,9 @@ class SGD(Optimizer):
         check_rates(self)
         if not 0 <= self.momentum < 1 or (self.nesterov and self.momentum == 0):
             raise SettingError(
-                f"momentum is {self.momentum}", where="SGD", fix="choose a value in [0, 1), above 0 for nesterov"
+                f"momentum is {self.momentum}",
+                where=type(self).__name__,
+                fix="choose a value in [0, 1), above 0 for nesterov",
             )
 
     def build(self, model: nn.Module) -> torch.optim.Optimizer:
