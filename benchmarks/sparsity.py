@@ -104,7 +104,11 @@ def write_page(table: dict[str, Any]) -> None:
             f"{title}, input {'x'.join(map(str, network['input']))}, one thread: how many times faster than dense, "
             "with the 95 % interval, and the file in the artifact.",
             "",
-            "| engine | " + " | ".join(patterns) + " | stored dense, KiB | " + " | ".join(patterns) + " |",
+            "| engine | "
+            + " | ".join(patterns)
+            + " | KiB dense | "
+            + " | ".join(f"KiB {one}" for one in patterns)
+            + " |",
             "|---|" + "---|" * (2 * len(patterns) + 1),
         ]
         for engine, rows in network["engines"].items():
@@ -114,7 +118,27 @@ def write_page(table: dict[str, Any]) -> None:
             version = table["versions"].get(get_runtime(engine).package, "")
             lines.append(f"| {engine} {version} | " + " | ".join(cells) + " |")
         lines.append("")
+    litert = RESULTS / "sparsity_litert.json"
+    if litert.exists():
+        lines += litert_lines(json.loads(litert.read_text()))
     write_section("sparsity.md", "results", "\n".join(lines))
+
+
+def litert_lines(table: dict[str, Any]) -> list[str]:
+    """Return what `sparsity_litert.py` measured, as a table."""
+    version = table["versions"]["ai-edge-litert"]
+    lines = [
+        f"LiteRT {version} on {table['architecture']}, 1x1 convolutions of 128 channels, one thread:",
+        "",
+        "| weights | faster than dense | file, KiB |",
+        "|---|---|---|",
+    ]
+    for name, row in table["cases"].items():
+        speed = row["speedup"]
+        lines.append(
+            f"| {name} | {speed['median']:.2f}x [{speed['low']:.2f}, {speed['high']:.2f}] | {row['file_kib']:,.0f} |"
+        )
+    return lines
 
 
 if __name__ == "__main__":
