@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from lissome.compression.pruning import scores
     from lissome.compression.pruning.prune_blocks import PruneBlocks
     from lissome.compression.pruning.prune_channels import PruneChannels
+    from lissome.compression.pruning.prune_gradually import PruneGradually
+    from lissome.compression.pruning.sensitivity_scan import SensitivityScan
     from lissome.compression.pruning.slim import Slim
     from lissome.compression.quantization import calibrators, formats
     from lissome.compression.quantization.quantize import Quantize
@@ -51,13 +53,17 @@ if TYPE_CHECKING:
     from lissome.models.catalog import CATALOG
     from lissome.models.create import create
     from lissome.models.weights import load_weights
+    from lissome.profiling.latency_table import LatencyTable
     from lissome.profiling.profile import profile
     from lissome.profiling.roofline import predict
     from lissome.reports.report import report
     from lissome.runtimes.artifact import load
     from lissome.tables import recipe_from_toml
     from lissome.timing.bench import bench
+    from lissome.timing.layer_bench import LayerBench
     from lissome.timing.measure import measure
+    from lissome.timing.measure_latency import MeasureLatency
+    from lissome.timing.measure_layers import measure_layers
     from lissome.timing.verify import verify
     from lissome.training import optimizers, regularizers
     from lissome.training.evaluate import evaluate
@@ -80,7 +86,10 @@ __all__ = [
     "EngineMissingError",
     "FoldBatchNorm",
     "FoldBranches",
+    "LatencyTable",
+    "LayerBench",
     "LissomeError",
+    "MeasureLatency",
     "Need",
     "Note",
     "Outcome",
@@ -88,12 +97,14 @@ __all__ = [
     "Preprocessing",
     "PruneBlocks",
     "PruneChannels",
+    "PruneGradually",
     "PruneWeights",
     "Quantize",
     "RecalibrateBatchNorm",
     "Recipe",
     "RunDirectory",
     "RunError",
+    "SensitivityScan",
     "SettingError",
     "ShapeError",
     "Slim",
@@ -112,6 +123,7 @@ __all__ = [
     "load",
     "load_weights",
     "measure",
+    "measure_layers",
     "optimize",
     "optimizers",
     "predict",
@@ -140,7 +152,10 @@ _HOMES = {
     "EngineMissingError": "lissome.core.errors:EngineMissingError",
     "FoldBatchNorm": "lissome.compression.folding.fold_batch_norm:FoldBatchNorm",
     "FoldBranches": "lissome.compression.folding.fold_branches:FoldBranches",
+    "LatencyTable": "lissome.profiling.latency_table:LatencyTable",
+    "LayerBench": "lissome.timing.layer_bench:LayerBench",
     "LissomeError": "lissome.core.errors:LissomeError",
+    "MeasureLatency": "lissome.timing.measure_latency:MeasureLatency",
     "Need": "lissome.core.context:Need",
     "Note": "lissome.core.outcome:Note",
     "Outcome": "lissome.core.outcome:Outcome",
@@ -148,12 +163,14 @@ _HOMES = {
     "Preprocessing": "lissome.core.preprocessing:Preprocessing",
     "PruneBlocks": "lissome.compression.pruning.prune_blocks:PruneBlocks",
     "PruneChannels": "lissome.compression.pruning.prune_channels:PruneChannels",
+    "PruneGradually": "lissome.compression.pruning.prune_gradually:PruneGradually",
     "PruneWeights": "lissome.compression.sparsity.prune_weights:PruneWeights",
     "Quantize": "lissome.compression.quantization.quantize:Quantize",
     "RecalibrateBatchNorm": "lissome.training.recalibrate_batch_norm:RecalibrateBatchNorm",
     "Recipe": "lissome.core.recipe:Recipe",
     "RunDirectory": "lissome.core.run_directory:RunDirectory",
     "RunError": "lissome.core.errors:RunError",
+    "SensitivityScan": "lissome.compression.pruning.sensitivity_scan:SensitivityScan",
     "SettingError": "lissome.core.errors:SettingError",
     "ShapeError": "lissome.core.errors:ShapeError",
     "Slim": "lissome.compression.pruning.slim:Slim",
@@ -173,6 +190,7 @@ _HOMES = {
     "load_weights": "lissome.models.weights:load_weights",
     "measure": "lissome.timing.measure:measure",
     "optimize": "lissome.exporting.optimize:optimize",
+    "measure_layers": "lissome.timing.measure_layers:measure_layers",
     "optimizers": "lissome.training.optimizers",
     "predict": "lissome.profiling.roofline:predict",
     "profile": "lissome.profiling.profile:profile",

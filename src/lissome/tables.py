@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 STEPS: Mapping[str, str] = {
     "PruneBlocks": "lissome.compression.pruning.prune_blocks:PruneBlocks",
     "PruneChannels": "lissome.compression.pruning.prune_channels:PruneChannels",
+    "PruneGradually": "lissome.compression.pruning.prune_gradually:PruneGradually",
+    "SensitivityScan": "lissome.compression.pruning.sensitivity_scan:SensitivityScan",
     "Slim": "lissome.compression.pruning.slim:Slim",
     "PruneWeights": "lissome.compression.sparsity.prune_weights:PruneWeights",
     "RecalibrateBatchNorm": "lissome.training.recalibrate_batch_norm:RecalibrateBatchNorm",
@@ -19,6 +21,7 @@ STEPS: Mapping[str, str] = {
     "FoldBatchNorm": "lissome.compression.folding.fold_batch_norm:FoldBatchNorm",
     "FoldBranches": "lissome.compression.folding.fold_branches:FoldBranches",
     "Quantize": "lissome.compression.quantization.quantize:Quantize",
+    "MeasureLatency": "lissome.timing.measure_latency:MeasureLatency",
 }
 """What a recipe is made of."""
 
@@ -34,6 +37,11 @@ SCORES: Mapping[str, str] = {
     "Taylor": "lissome.compression.pruning.scores:Taylor",
 }
 """What a channel is worth."""
+
+OBJECTIVES: Mapping[str, str] = {
+    "LatencyTable": "lissome.profiling.latency_table:LatencyTable",
+}
+"""What decides how many channels stay."""
 
 FORMATS: Mapping[str, str] = {
     "Int8": "lissome.compression.quantization.formats:Int8",
@@ -72,6 +80,7 @@ AUGMENTATIONS: Mapping[str, str] = {
 KINDS: Mapping[str, str] = {
     **STEPS,
     **SCORES,
+    **OBJECTIVES,
     **FORMATS,
     **CALIBRATORS,
     **OPTIMIZERS,

@@ -71,9 +71,7 @@ class MeasureLatency(Step):
                 path = Path(folder, f"{name}.lissome")
                 artifact = export(network, path, runtimes=[self.runtime], context=context)
                 sessions[name] = artifact.session(self.runtime, threads=self.threads)
-            timing = measure_sessions(
-                sessions, *inputs, baseline=_BEFORE, seconds=self.seconds, seed=context.seed
-            )
+            timing = measure_sessions(sessions, *inputs, baseline=_BEFORE, seconds=self.seconds, seed=context.seed)
         speedup = timing.speedup(_AFTER)
         note = Note("", f"{speedup.median:.2f}x [{speedup.low:.2f}, {speedup.high:.2f}] on {self.runtime}")
         return Change(

@@ -31,7 +31,7 @@ def network():
 @pytest.mark.parametrize("criterion", ["sensitivity", "least_squares"])
 def test_the_blocks_that_matter_least_go_with_their_parameters(network, task, criterion):
     context = ls.Context(task)
-    outcome = ls.PruneBlocks(fraction=0.5, criterion=criterion, images=32).apply(network, context)
+    outcome = ls.PruneBlocks(keep=0.5, criterion=criterion, images=32).apply(network, context)
     names = {note.layer for note in outcome.notes if note.applied}
     if criterion == "least_squares":
         assert names == {"3", "4"}
@@ -90,11 +90,12 @@ def test_it_reloads_and_exports(network, task, tmp_path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({}, "wants either count or fraction"),
-        ({"count": 1, "fraction": 0.5}, "wants either count or fraction"),
+        ({}, "wants either count or keep"),
+        ({"count": 1, "keep": 0.5}, "wants either count or keep"),
         ({"count": 0}, "count is 0"),
-        ({"fraction": 1.0}, "fraction is 1.0"),
+        ({"keep": 1.0}, "keep is 1.0"),
         ({"count": 1, "images": 0}, "images is 0"),
+        ({"count": 1, "objective": "luck"}, "objective is 'luck'"),
         ({"count": 1, "criterion": "luck"}, "criterion is 'luck'"),
     ],
 )
@@ -107,6 +108,7 @@ def test_settings_out_of_range_are_refused(settings, message):
     ("settings", "message"),
     [
         ({"count": 5}, "5 blocks shall go and 4 can"),
+        ({"keep": 0.01, "objective": "macs"}, r"keep is 0\.01 and 0\.\d\d stays without any block"),
         ({"count": 1, "skip": ("nothing*",)}, r"no block matches 'nothing\*'"),
     ],
 )

@@ -2,18 +2,28 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
+from lissome.compression.pruning.budget import NetworkCost, latency_cost, macs_cost, within_budget
 from lissome.compression.pruning.receipt import notes_of, table_of
 from lissome.compression.pruning.reconstruction import reconstruct
 from lissome.compression.pruning.scores import BatchNormScale, Score
-from lissome.compression.pruning.widths import Scope, check_patterns, kept_units, matches, wanted_units
+from lissome.compression.pruning.widths import (
+    Scope,
+    allowed_counts,
+    check_patterns,
+    kept_units,
+    matches,
+    wanted_units,
+)
 from lissome.core.context import Context, Need
 from lissome.core.errors import SettingError
 from lissome.core.module_graph import run_once
 from lissome.core.step import Change, Step
+from lissome.profiling.latency_table import LatencyTable
 from lissome.profiling.profile import profile
 from lissome.tracing.calls import flat_tensors
 from lissome.tracing.groups import Group, groups_of
@@ -28,8 +38,13 @@ class PruneChannels(Step):
     Channels that reach the network's output are never removed. What must stay whole is named in the receipt.
 
     Args:
-        keep: Fraction of channels that stay, in (0, 1]. Rounding moves it; the receipt says where to.
+        keep: Fraction of channels, or of the objective, that stays, in (0, 1]. Rounding moves it; the receipt says
+            where to.
         score: What a channel is worth. Default the scale of its batch normalisation.
+        objective: What `keep` is a fraction of. "channels", as `scope` says; "macs": multiply-adds; a table of measured
+            times: what the network takes on that engine. For the latter two, how many channels each group keeps is
+            chosen so that the least worth is lost for what is saved: an engine's staircase decides how many, the score
+            decides which.
         scope: "local": the same fraction of every group; "global": one threshold for the whole network.
         multiple_of: The channels kept of a group are a multiple of this, ≥ 1, or all of them. Default 8.
         keep_at_least: What stays of every group whatever the threshold: a whole number of channels, or a fraction in
@@ -40,8 +55,13 @@ class PruneChannels(Step):
         reconstruct: Training images on which the layers that read pruned channels are fitted to what they computed
             before, by least squares; 0 leaves their weights as they are. Fine-tuning then starts much nearer.
 
+    Measurements:
+        params_before, params, macs_before, macs, groups; with an objective other than channels its unit, and
+        predicted_before and predicted in it.
+
     Raises:
-        SettingError: A number is out of its range, or a pattern of `skip` or `keep_of` matches no group.
+        SettingError: A number is out of its range, a pattern of `skip` or `keep_of` matches no group, `keep` cannot be
+            reached, or a setting that the objective makes idle is set.
 
     Example:
         >>> network = nn.Sequential(nn.Conv2d(3, 32, 3), nn.ReLU(), nn.Conv2d(32, 8, 1))
@@ -53,6 +73,7 @@ class PruneChannels(Step):
 
     keep: float = 0.5
     score: Score = field(default_factory=BatchNormScale)
+    objective: Literal["channels", "macs"] | LatencyTable = "channels"
     scope: Scope = "local"
     multiple_of: int = 8
     keep_at_least: int | float = 0.0
@@ -70,11 +91,21 @@ class PruneChannels(Step):
             ),
             "keep_of": (all(0 < one <= 1 for one in self.keep_of.values()), "choose values in (0, 1]"),
             "reconstruct": (self.reconstruct >= 0, "choose 0 or more images"),
+            "objective": (
+                isinstance(self.objective, LatencyTable) or self.objective in ("channels", "macs"),
+                'choose "channels", "macs" or a LatencyTable',
+            ),
             "scope": (self.scope in ("local", "global"), 'choose "local" or "global"'),
         }
         for name, (holds, fix) in checks.items():
             if not holds:
                 raise SettingError(f"{name} is {getattr(self, name)!r}", where="PruneChannels", fix=fix)
+        if self.objective != "channels" and (self.scope != "local" or self.keep_of):
+            raise SettingError(
+                "the objective decides how many channels each group keeps",
+                where="PruneChannels",
+                fix='leave scope and keep_of out, or set objective="channels"',
+            )
 
     def requires(self) -> tuple[Need, ...]:
         """An example input; training images to reconstruct; what the score needs."""
@@ -91,7 +122,9 @@ class PruneChannels(Step):
         check_patterns(groups, self.skip, "skip")
         check_patterns(groups, tuple(self.keep_of), "keep_of")
         scores, declined = self._scores(groups, model, context)
-        keep = _choose(groups, scores, self._counts(groups, scores))
+        cost = self._cost(model, inputs, groups)
+        counts = self._counts(groups, scores) if cost is None else self._within(cost, scores)
+        keep = _choose(groups, scores, counts)
         adapted = tuple(reconstruct(model, groups, keep, context, self.reconstruct)) if self.reconstruct else ()
         notes = (*notes_of(groups, declined, keep, whole), *adapted)
         kept = kept_ids(channels, keep, groups)
@@ -110,6 +143,7 @@ class PruneChannels(Step):
                 "macs_before": before.macs,
                 "macs": after.macs,
                 "groups": table_of(groups, keep),
+                **({} if cost is None else _predicted(cost, counts)),
             },
         )
 
@@ -127,6 +161,15 @@ class PruneChannels(Step):
         silent = f"{type(self.score).__name__} is silent about it"
         declined |= {number: silent for number, worth in found.items() if worth is None}
         return [found.get(number) for number in range(len(groups))], declined
+
+    def _cost(self, model: nn.Module, inputs: tuple[Tensor, ...], groups: Sequence[Group]) -> NetworkCost | None:
+        if isinstance(self.objective, LatencyTable):
+            return latency_cost(model, inputs, groups, self.objective)
+        return macs_cost(model, inputs, groups) if self.objective == "macs" else None
+
+    def _within(self, cost: NetworkCost, scores: Sequence[Tensor | None]) -> list[int]:
+        allowed = [allowed_counts(group, self.multiple_of, self.keep_at_least) for group in cost.groups]
+        return within_budget(cost, scores, allowed, self.keep)
 
     def _counts(self, groups: Sequence[Group], scores: Sequence[Tensor | None]) -> list[int]:
         """Return how many units of each group stay."""
@@ -147,3 +190,8 @@ def _choose(groups: Sequence[Group], scores: Sequence[Tensor | None], counts: Se
         mask[worth.sort(descending=True, stable=True).indices[:count]] = True
         keep[number] = mask
     return keep
+
+
+def _predicted(cost: NetworkCost, counts: Sequence[int]) -> dict[str, Any]:
+    full = [len(group) for group in cost.groups]
+    return {"unit": cost.unit, "predicted_before": cost.at(full), "predicted": cost.at(counts)}

@@ -19,8 +19,8 @@ from lissome.training.train import Train
 class PruneGradually(Step):
     """Prune channels in rounds, each followed by fine-tuning.
 
-    Every round keeps the same share of what the one before left, so that all together keep the share that is asked for.
-    Only the last round rounds to multiples, since a group of 16 channels could otherwise never lose a quarter. The inner
+    Every round keeps the same share of what the one before left, so that all together keep the share asked for. Only
+    the last round rounds to multiples, since a group of 16 channels could otherwise never lose a quarter. The inner
     steps are kept in the context's memory like those of a recipe, so an interrupted run goes on from the last of them;
     the receipt holds those of all of them.
 

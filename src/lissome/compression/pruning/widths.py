@@ -77,3 +77,19 @@ def kept_units(group: Group, wanted: float, multiple_of: int, least: float) -> i
     """
     floor = least / group.channels_a_unit if isinstance(least, int) else least * len(group)
     return rounded_units(max(wanted, floor), len(group), group.channels_a_unit, multiple_of, least=floor)
+
+
+def allowed_counts(group: Group, multiple_of: int, least: float) -> list[int]:
+    """Return the numbers of units that a group may keep: whole multiples, not fewer than the least, and all.
+
+    Args:
+        group: Channels that live and die together.
+        multiple_of: What the channels kept shall be a multiple of, ≥ 1.
+        least: A whole number of channels, or a fraction below 1 of the group's.
+    """
+    floor = least / group.channels_a_unit if isinstance(least, int) else least * len(group)
+    fewer = range(1, len(group))
+    return [
+        *(one for one in fewer if one >= floor and one * group.channels_a_unit % multiple_of == 0),
+        len(group),
+    ]
