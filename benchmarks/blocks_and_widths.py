@@ -46,8 +46,11 @@ from lissome.training.train import Train
 
 NAME = "blocks_and_widths"
 EPOCHS = 14
-RATES = (0.05, 0.03, 0.012)
-"""Learning rates of the first quarters of the training; the last one falls from the last of these to 0."""
+RATES = (0.02, 0.015, 0.008)
+"""Learning rates of the first quarters of the training; the last one falls from the last of these to 0. The network
+remembers most of what it knew: a calm rate keeps that."""
+HOT_RATES = (0.05, 0.03, 0.012)
+"""Rates at which it forgets more, and may find something better."""
 WITHIN = 0.006
 """A candidate that loses no more than this of the validation metric is good enough; the fastest such is final."""
 
@@ -74,15 +77,15 @@ class WithSeed(Step):
         return Change(outcome.model, outcome.notes, outcome.measurements)
 
 
-def training(epochs: int) -> tuple[Step, ...]:
+def training(epochs: int, rates: tuple[float, ...] = RATES) -> tuple[Step, ...]:
     """Return a training in parts, each of which is kept: rates that fall in steps, then a half cosine to 0."""
-    part = max(1, epochs // (len(RATES) + 1))
+    part = max(1, epochs // (len(rates) + 1))
     steps: list[Step] = []
-    for number, rate in enumerate(RATES):
+    for number, rate in enumerate(rates):
         warm_up = 0.1 if number == 0 else 0.0
         steps.append(tuned(part, rate, seed=number, schedule="constant", warm_up=warm_up, keep="last"))
-    rest = max(1, epochs - part * len(RATES))
-    steps.append(tuned(rest, RATES[-1], seed=len(RATES), schedule="cosine", warm_up=0.0, keep="best"))
+    rest = max(1, epochs - part * len(rates))
+    steps.append(tuned(rest, rates[-1], seed=len(rates), schedule="cosine", warm_up=0.0, keep="best"))
     return tuple(steps)
 
 
@@ -107,6 +110,7 @@ def candidates(epochs: int, images: int) -> dict[str, Recipe]:
     return {
         "seven_blocks": Recipe(seven, recalibrated, *training(epochs)),
         "eight_blocks": Recipe(eight, recalibrated, *training(epochs)),
+        "seven_blocks_hot": Recipe(seven, recalibrated, *training(epochs, HOT_RATES)),
         "seven_blocks_narrow": Recipe(seven, recalibrated, inner, *training(epochs)),
     }
 
@@ -116,7 +120,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--epochs", type=int, default=EPOCHS)
     parser.add_argument("--images", type=int, default=512, help="images that blocks are chosen by")
-    parser.add_argument("--limit", type=int, default=2, help="how many candidates are trained")
+    parser.add_argument("--only", nargs="+", help="candidates by name, in the order of training")
+    parser.add_argument("--limit", type=int, default=2, help="how many candidates are trained, where none is named")
     parser.add_argument("--seconds", type=float, default=60.0, help="time for the pairs")
     parser.add_argument("--trial", type=int, default=None, help="so many images of each split, to try the script")
     parser.add_argument("--only-train", action="store_true", help="stop before anything is timed")
@@ -124,7 +129,8 @@ def main() -> None:
     data = Path(os.environ.get("LISSOME_DATA", "../shared/data"))
     original = create("resnet56")
     load_weights(original, data / "weights/cifar10_resnet_akamaster/resnet56-4bfd9763.th")
-    chosen = dict(list(candidates(arguments.epochs, arguments.images).items())[: arguments.limit])
+    known = candidates(arguments.epochs, arguments.images)
+    chosen = {name: known[name] for name in arguments.only or list(known)[: arguments.limit]}
     with TerminalProgress() as progress, RunDirectory(f"runs/{NAME}") as run:
         task = Task.from_cifar10(data / "cifar10")
         if arguments.trial:

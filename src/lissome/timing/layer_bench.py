@@ -16,7 +16,7 @@ from lissome.compression.quantization.quantize import Quantize
 from lissome.core.context import Context
 from lissome.core.errors import SettingError
 from lissome.data.task import Task
-from lissome.exporting.converters import CONVERTERS
+from lissome.exporting.converters import CONVERTERS, Examples
 from lissome.profiling.layer_kinds import LayerKind
 from lissome.runtimes.table import get_runtime
 from lissome.timing.measure import Timing, measure
@@ -102,7 +102,7 @@ class LayerBench:
             for number, (name, (network, shape)) in enumerate(networks.items()):
                 folder = Path(temporary, str(number))
                 folder.mkdir()
-                CONVERTERS[self.runtime](self._prepared(network, shape), (torch.zeros(1, *shape),), folder)
+                CONVERTERS[self.runtime](self._prepared(network, shape), Examples((torch.zeros(1, *shape),)), folder)
                 calls[name] = _call(adapter.load(folder, threads=1).run, shape, self.seed)
             return measure(calls, rounds=20, seconds=self.seconds, seed=self.seed)
 
