@@ -185,8 +185,8 @@ def page(table: Mapping[str, Any]) -> str:
         "# Pruning by measured time, by multiply-adds, and a peer\n",
         f"ResNet-20 on CIFAR-10, `benchmarks/{NAME}.py`: the channels inside the blocks pruned by the same score (L1), "
         "each method as gently as just reaches the same measured speed-up on the engine, fine-tuned alike for "
-        f"{table['epochs']} epochs with the original as teacher. Accuracy on the {table['test_images']:,} test images on "
-        "the engine, read once; speed by pairs, one thread, with the 95 % interval.\n",
+        f"{table['epochs']} epochs with the original as teacher. Accuracy on the {table['test_images']:,} test images "
+        "on the engine, read once; speed by pairs, one thread, with the 95 % interval.\n",
     ]
     for engine, entry in table["engines"].items():
         parts.append(
