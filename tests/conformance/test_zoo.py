@@ -96,7 +96,7 @@ def conversions():
             yield pytest.param(name, engine, marks=marks)
 
 
-@pytest.mark.parametrize(("name", "engine"), conversions())
+@pytest.mark.parametrize(("name", "engine"), list(conversions()))
 def test_an_engine_computes_what_torch_computes(name, engine, tmp_path):
     settings, shape = form_of(name)
     images = torch.randn(3, *shape)
