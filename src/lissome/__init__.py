@@ -69,6 +69,9 @@ if TYPE_CHECKING:
     from lissome.training.evaluate import evaluate
     from lissome.training.recalibrate_batch_norm import RecalibrateBatchNorm
     from lissome.training.train import Train
+    from lissome.tuning.budget import Budget
+    from lissome.tuning.build import build
+    from lissome.tuning.retune import retune
 
 __version__ = "0.1.0"
 
@@ -79,6 +82,7 @@ __all__ = [
     "BadDataError",
     "BadModelError",
     "BadRecipeError",
+    "Budget",
     "Context",
     "ConversionError",
     "Device",
@@ -115,6 +119,7 @@ __all__ = [
     "UnknownNameError",
     "WeightsError",
     "bench",
+    "build",
     "calibrators",
     "create",
     "evaluate",
@@ -132,6 +137,7 @@ __all__ = [
     "recipe_to_toml",
     "regularizers",
     "report",
+    "retune",
     "sample",
     "scores",
     "verify",
@@ -145,6 +151,7 @@ _HOMES = {
     "BadDataError": "lissome.core.errors:BadDataError",
     "BadModelError": "lissome.core.errors:BadModelError",
     "BadRecipeError": "lissome.core.errors:BadRecipeError",
+    "Budget": "lissome.tuning.budget:Budget",
     "Context": "lissome.core.context:Context",
     "ConversionError": "lissome.core.errors:ConversionError",
     "Device": "lissome.devices.device:Device",
@@ -181,6 +188,7 @@ _HOMES = {
     "UnknownNameError": "lissome.core.errors:UnknownNameError",
     "WeightsError": "lissome.core.errors:WeightsError",
     "bench": "lissome.timing.bench:bench",
+    "build": "lissome.tuning.build:build",
     "calibrators": "lissome.compression.quantization.calibrators",
     "create": "lissome.models.create:create",
     "evaluate": "lissome.training.evaluate:evaluate",
@@ -198,6 +206,7 @@ _HOMES = {
     "recipe_to_toml": "lissome.core.recipe_toml:recipe_to_toml",
     "regularizers": "lissome.training.regularizers",
     "report": "lissome.reports.report:report",
+    "retune": "lissome.tuning.retune:retune",
     "sample": "lissome.data.embedded_sample:sample",
     "scores": "lissome.compression.pruning.scores",
     "verify": "lissome.timing.verify:verify",

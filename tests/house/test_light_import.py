@@ -44,7 +44,8 @@ def test_help_is_quick():
 
 
 @pytest.mark.parametrize(
-    "command", ["bench", "compress", "demo", "doctor", "export", "list", "optimize", "profile", "verify"]
+    "command",
+    ["bench", "build", "compress", "demo", "doctor", "export", "list", "optimize", "profile", "verify"],
 )
 def test_the_help_of_a_command_loads_nothing_heavy(command):
     _, loaded, text = _seen("import lissome.cli; lissome.cli.main()", command, "--help")

@@ -3,6 +3,7 @@
 import typer
 
 from lissome.cli.bench import bench
+from lissome.cli.build import build
 from lissome.cli.compress import compress
 from lissome.cli.demo import demo
 from lissome.cli.doctor import doctor
@@ -24,6 +25,7 @@ app.command()(profile)
 app.command()(compress)
 app.command()(export)
 app.command()(optimize)
+app.command()(build)
 app.command()(bench)
 app.command()(verify)
 app.command(name="list")(list_table)

@@ -8,10 +8,13 @@ from typing import Any
 import torch
 from torch import nn
 
+from lissome.core.context import Context
 from lissome.core.errors import BadDataError, BadModelError, LissomeError, SettingError, WeightsError
+from lissome.core.progress import Progress
 from lissome.core.step import require_finite
 from lissome.data import sample
 from lissome.data.task import Task
+from lissome.models.catalog import CATALOG
 from lissome.models.create import create
 from lissome.models.weights import load_weights
 
@@ -77,6 +80,28 @@ def find_task(data: str, shape: tuple[int, ...] | None, seed: int) -> Task:
     if size is None:
         raise SettingError("pictures in a folder need a size", where="--input", fix="add --input 1x3x96x96")
     return Task.from_folder(data, input=size, seed=seed)
+
+
+def context_of(model: str, data: str | None, shape: tuple[int, ...] | None, seed: int, progress: Progress) -> Context:
+    """Return the context of a network: the data that were named, else an example of its input shape.
+
+    Args:
+        model: What the network was called.
+        data: What the data were called, or None.
+        shape: Input (N, C, H, W), or None for the catalog's.
+        seed: Whence all randomness comes.
+        progress: Who watches.
+
+    Raises:
+        SettingError: There is neither data nor a shape, and the network is not of the catalog.
+    """
+    if data is not None:
+        return Context(find_task(data, shape, seed), seed=seed, progress=progress)
+    entry = CATALOG.get(model)
+    if shape is None and entry is None:
+        raise SettingError("the input shape is not known", where=model, fix="add --input 1x3x224x224 or --data")
+    example = torch.zeros(shape or (1, *entry.input))  # type: ignore[union-attr]
+    return Context(example=example, seed=seed, progress=progress)
 
 
 def _call(name: str, kind: type[LissomeError]) -> Any:

@@ -84,3 +84,23 @@ def counts_of(text: str, option: str) -> tuple[int, ...]:
     if not all(name.isdigit() and int(name) > 0 for name in names):
         raise SettingError(f"{text!r} is no list of whole numbers", where=option, fix="write 1,2")
     return tuple(int(name) for name in names)
+
+
+def share_of(text: str, option: str) -> float:
+    """Read a share, as a percentage or a number in [0, 1).
+
+    Raises:
+        SettingError: It is neither.
+
+    Example:
+        >>> share_of("1%", "--max-drop"), share_of("0.01", "--max-drop")
+        (0.01, 0.01)
+    """
+    number, percent = text.strip().removesuffix("%"), text.strip().endswith("%")
+    try:
+        share = float(number) / (100 if percent else 1)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share < 1:
+        raise SettingError(f"{text!r} is no share", where=option, fix="write 1% or 0.01")
+    return share

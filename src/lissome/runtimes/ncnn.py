@@ -31,6 +31,7 @@ class Ncnn(Runtime):
     files: ClassVar[tuple[str, ...]] = ("ncnn/model.param", "ncnn/model.bin")
     precisions: ClassVar[tuple[str, ...]] = ("float32", "float16", "bfloat16")
     options: ClassVar[Mapping[str, tuple[Option, ...]]] = dict.fromkeys(_KERNELS, (True, False))
+    worth_trying: ClassVar[tuple[Mapping[str, Option], ...]] = ({}, {"winograd": False}, {"sgemm": False})
     exact: ClassVar[Mapping[str, Option]] = {"winograd": False}
 
     def unsupported(self, folder: str | os.PathLike[str]) -> tuple[str, ...]:

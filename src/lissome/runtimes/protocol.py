@@ -93,6 +93,7 @@ class Runtime(ABC):
         files: The files it loads, relative to an artifact's folder.
         precisions: All it can be asked to compute in, where the files and the machine allow it.
         options: What else it can be asked, with the values it takes; the first is the default.
+        worth_trying: Combinations of options that are quicker for some networks.
         exact: Options that make it round less, for a network that its defaults compute too roughly.
     """
 
@@ -102,6 +103,7 @@ class Runtime(ABC):
     files: ClassVar[tuple[str, ...]]
     precisions: ClassVar[tuple[str, ...]] = ("float32",)
     options: ClassVar[Mapping[str, tuple[Option, ...]]] = {}
+    worth_trying: ClassVar[tuple[Mapping[str, Option], ...]] = ({},)
     exact: ClassVar[Mapping[str, Option]] = {}
 
     def available(self) -> bool:

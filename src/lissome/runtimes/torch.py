@@ -26,6 +26,7 @@ class Torch(Runtime):
     files: ClassVar[tuple[str, ...]] = ("torch/model.safetensors",)
     precisions: ClassVar[tuple[str, ...]] = ("float32", "bfloat16")
     options: ClassVar[Mapping[str, tuple[Option, ...]]] = {"layout": ("rows", "channels_last")}
+    worth_trying: ClassVar[tuple[Mapping[str, Option], ...]] = ({}, {"layout": "channels_last"})
 
     def _open(self, folder: Path, settings: SessionSettings) -> Session:
         model, _ = read_snapshot(folder / self.files[0])

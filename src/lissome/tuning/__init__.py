@@ -1,0 +1,1 @@
+"""Choices that only measuring can make: which engine, in which precision, with which options."""

@@ -1,0 +1,82 @@
+"""The files of every engine and every variant of the graph, each proved, or the reason why there are none."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
+
+from lissome.artifacts.card import EngineEntry
+from lissome.compression.quantization.quantize import Quantize
+from lissome.core.context import Context
+from lissome.core.errors import LissomeError
+from lissome.exporting.proving import Outputs, convert_and_prove
+from lissome.exporting.samples import Samples
+from lissome.layers.fake_quantize import is_quantized
+from lissome.runtimes.protocol import Session
+from lissome.runtimes.table import get_runtime
+from lissome.tuning.candidate import Candidate
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """What was made for one engine of one variant of the network.
+
+    Args:
+        folder: Where the files lie.
+        entry: What the card would say of them.
+        expected: What their source gives for the samples.
+    """
+
+    folder: Path
+    entry: EngineEntry
+    expected: Outputs
+
+
+def make_files(
+    model: nn.Module,
+    samples: Samples,
+    context: Context,
+    engines: Sequence[str],
+    precisions: Sequence[str] | None,
+    folder: Path,
+) -> tuple[dict[tuple[str, str], Files], list[Candidate]]:
+    """Write and prove the files of every engine and variant.
+
+    Args:
+        model: The network, in evaluation mode.
+        samples: What is compared.
+        context: The task to calibrate integers on, where there is one.
+        engines: Engines to write for.
+        precisions: Those that are wanted; None is all.
+        folder: Where to write.
+
+    Returns:
+        The files by engine and variant, and what could not be made, with the reason.
+    """
+    variants = {"as exported": model}
+    declined: list[Candidate] = []
+    integers = precisions is None or "int8" in precisions
+    if integers and context.task is not None and not is_quantized(model):
+        try:
+            variants["quantized"] = Quantize().apply(model, context).model
+        except LissomeError as error:
+            declined.append(Candidate(engine="all", precision="int8", variant="quantized", reason=str(error)))
+    made: dict[tuple[str, str], Files] = {}
+    for variant, network in variants.items():
+        for engine in engines:
+            if variant == "quantized" and "int8" not in get_runtime(engine).precisions:
+                continue  # it would get the float network once more
+            context.progress.say(f"exporting to {engine}, {variant}")
+            place = folder / f"{engine}-{variant.replace(' ', '-')}"
+            place.mkdir()
+            try:
+                made[engine, variant] = Files(place, *convert_and_prove(engine, network, samples, place))
+            except LissomeError as error:
+                declined.append(Candidate(engine=engine, variant=variant, reason=str(error)))
+    return made, declined
+
+
+def open_candidate(one: Candidate, folder: Path, threads: int) -> Session:
+    """Load a candidate's files."""
+    return get_runtime(one.engine).load(folder, threads=threads, precision=one.precision, options=one.options)
