@@ -73,6 +73,22 @@ def layer_scale(net, x):
     return net.last(x + net.scale * net.body(x))
 
 
+def sizes_in_python(net, x):
+    """torch.fx traces neither len() nor a branch on a size."""
+    y = net.stem(x)
+    for _ in range(len(x.shape) - 3):
+        y = net.body(y)
+    if y.shape[2] > 4:
+        y = functional.adaptive_avg_pool2d(y, 2)
+    return net.last(y.reshape(y.shape[0], -1) * float(y.shape[1] // 4))
+
+
+def attention(net, x):
+    x = net.stem(x)
+    tokens = x.flatten(2).transpose(1, 2)
+    return net.last(net.attend(tokens, tokens, tokens)[0].transpose(1, 2).reshape(x.shape))
+
+
 def map_head(channels=8):
     return nn.Conv2d(channels, 4, 1)
 
@@ -285,6 +301,26 @@ TOPOLOGIES = {
         ),
         {"stem.0", "body"},
     ),
+    "a loop over pieces": Topology(
+        lambda: Network(
+            lambda net, x: net.last(torch.cat([net.body(one) for one in net.stem(x).chunk(2, 1)], 1)),
+            stem=conv_norm(3, 8),
+            body=conv_norm(4, 6),
+            last=map_head(12),
+        ),
+        {"stem.0", "body.0"},
+    ),
+    "sizes in Python": Topology(
+        lambda: Network(sizes_in_python, stem=conv_norm(3, 8), body=conv_norm(8, 8), last=nn.Linear(32, 4)),
+        {"stem.0", "body.0"},
+    ),
+    "attention of torch": Topology(
+        lambda: Network(
+            attention, stem=conv_norm(3, 8), attend=nn.MultiheadAttention(8, 2, batch_first=True), last=map_head()
+        ),
+        set(),
+        reason="no rule for MultiheadAttention",
+    ),
     "class of each pixel": Topology(sequence(conv_norm(3, 8), map_head(), nn.Identity()), {"0.0"}),
     "softmax inside": Topology(
         lambda: Network(
@@ -383,7 +419,7 @@ def outputs_of(layer):
 
 
 def test_folding_leaves_outputs_equal(model, inputs):
-    folded = ls.FoldBatchNorm().apply(model, ls.Context()).model
+    folded = ls.FoldBatchNorm().apply(model, ls.Context(example=inputs)).model
     for one, other in zip(flat(model(*inputs)), flat(folded(*inputs)), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
 

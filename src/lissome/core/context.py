@@ -132,6 +132,10 @@ class Context:
         images, _ = next(iter(self.require_task().train.batches(1)))
         return (images,)
 
+    def inputs_if_known(self) -> tuple[Tensor, ...] | None:
+        """Return example inputs, or None where there is neither an example nor a task."""
+        return self.example_inputs() if self.has(Need.EXAMPLE) else None
+
     def require_task(self) -> TaskLike:
         """Return the task.
 

@@ -11,6 +11,9 @@ from torch import fx, nn
 
 from lissome.core.errors import LissomeError, ShapeError, TraceError
 
+EXPORTED = "lissome.exported"
+"""In the `meta` of a graph that running the forward gave, since torch.fx could not trace it."""
+
 _LIBRARY = Path(torch.__file__).parent.as_posix()
 
 
@@ -44,11 +47,13 @@ def evaluation_mode(model: nn.Module) -> Iterator[None]:
             module.training = training
 
 
-def trace(model: nn.Module) -> fx.GraphModule:
+def trace(model: nn.Module, inputs: tuple[torch.Tensor, ...] | None = None) -> fx.GraphModule:
     """Return the module's forward in evaluation mode as a graph that shares its layers and parameters.
 
     Args:
         model: Any module whose forward does not branch on the values of tensors.
+        inputs: Example inputs. With them a forward that torch.fx cannot trace (it loops over a tensor, or computes with
+            sizes in Python) is traced by running it, for images of this size.
 
     Raises:
         TraceError: The forward cannot be traced; names the file and line.
@@ -59,8 +64,28 @@ def trace(model: nn.Module) -> fx.GraphModule:
     """
     # A forward may ask for `self.training`; what it answers is written into the graph for good.
     with evaluation_mode(model):
-        graph = trace_graph(model)
+        try:
+            graph = trace_graph(model)
+        except TraceError as error:
+            if inputs is None:
+                raise
+            return _exported(model, inputs, error)
     return fx.GraphModule(model, graph, type(model).__name__)
+
+
+def _exported(model: nn.Module, inputs: tuple[torch.Tensor, ...], first: TraceError) -> fx.GraphModule:
+    # Loaded here, since torch.export takes half a second and few networks need it.
+    from lissome.core.exported_graph import exported_graph
+
+    run_once(model, inputs)
+    try:
+        graph = exported_graph(model, inputs, _Tracer().is_leaf_module)
+    except TraceError as error:
+        raise TraceError(error.what, where=error.where or first.where, fix=error.fix or first.fix) from error
+    except Exception as error:
+        raise _trace_error(error, model) from error
+    graph.meta[EXPORTED] = True
+    return graph
 
 
 def trace_graph(model: nn.Module) -> fx.Graph:
@@ -76,11 +101,15 @@ def trace_graph(model: nn.Module) -> fx.Graph:
     try:
         return _Tracer().trace(model)
     except Exception as error:
-        raise TraceError(
-            f"cannot be traced: {_first_line(error).partition('. ')[0]}",
-            where=_line_of(error, model),
-            fix="avoid control flow on tensor values there",
-        ) from error
+        raise _trace_error(error, model) from error
+
+
+def _trace_error(error: Exception, model: nn.Module) -> TraceError:
+    return TraceError(
+        f"cannot be traced: {_first_line(error).partition('. ')[0]}",
+        where=_line_of(error, model),
+        fix="avoid control flow on tensor values there",
+    )
 
 
 def run_once(model: nn.Module, inputs: tuple[torch.Tensor, ...]) -> object:

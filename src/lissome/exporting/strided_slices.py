@@ -34,7 +34,7 @@ def without_strided_slices(model: nn.Module, inputs: tuple[Tensor, ...]) -> nn.M
         >>> torch.equal(without_strided_slices(Thin(), (x,))(x), Thin()(x))
         True
     """
-    graph = trace(model)
+    graph = trace(model, inputs)
     with torch.no_grad():
         ShapeProp(graph).propagate(*inputs)
     for node in list(graph.graph.nodes):

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, fx, nn
 from torch.func import functional_call
 
-from lissome.core.errors import LissomeError, ShapeError
-from lissome.core.module_graph import evaluation_mode, trace_graph
+from lissome.core.errors import LissomeError, ShapeError, TraceError
+from lissome.core.module_graph import evaluation_mode, trace, trace_graph
 from lissome.profiling.call import Call
 from lissome.profiling.handlers import is_elementwise, operator_of
 from lissome.profiling.shapes import quick_result
@@ -48,7 +48,13 @@ def walk(model: nn.Module, inputs: Sequence[Tensor]) -> Walk:
     is_layer = type(model).__module__.startswith("torch.nn.") and not any(model.children())
     network = nn.Sequential(model) if is_layer else model
     with torch.no_grad(), evaluation_mode(network):
-        return _Walker(network).run(trace_graph(network), inputs)
+        try:
+            graph = trace_graph(network)
+        except TraceError:
+            numbers = tuple(torch.zeros(one.shape, dtype=one.dtype) for one in inputs)
+            module = trace(network, numbers)
+            network, graph = module, module.graph
+        return _Walker(network).run(graph, inputs)
 
 
 @dataclass(slots=True)

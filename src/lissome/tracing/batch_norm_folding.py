@@ -1,7 +1,7 @@
 """Folding batch normalisation into the layer before it, for every step that needs it done."""
 
 import torch
-from torch import fx, nn
+from torch import Tensor, fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvTransposeNd
 from torch.nn.utils.fusion import fuse_conv_bn_weights, fuse_linear_bn_weights
@@ -12,11 +12,15 @@ from lissome.core.outcome import Note
 _FOLDABLE = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear, _ConvTransposeNd)
 
 
-def fold_batch_norms(model: nn.Module) -> tuple[Note, ...]:
+def fold_batch_norms(model: nn.Module, inputs: tuple[Tensor, ...] | None = None) -> tuple[Note, ...]:
     """Fold each batch normalisation of a model, in place, where that leaves the outputs equal.
 
     ``w' = w γ / sqrt(σ² + ε)``, ``b' = β + (b - μ) γ / sqrt(σ² + ε)``; the normalisation becomes an identity, and the
     model is left in evaluation mode.
+
+    Args:
+        model: What is changed.
+        inputs: Example inputs, for a forward that only running it can trace.
 
     Returns:
         One note a normalisation: folded, or why not.
@@ -25,7 +29,7 @@ def fold_batch_norms(model: nn.Module) -> tuple[Note, ...]:
         TraceError: The model cannot be traced.
     """
     model.eval()
-    graph = trace(model)
+    graph = trace(model, inputs)
     calls = [str(node.target) for node in graph.graph.nodes if node.op == "call_module"]
     notes = []
     for node in graph.graph.nodes:

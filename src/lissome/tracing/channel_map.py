@@ -10,6 +10,16 @@ from lissome.tracing.channel_sets import ChannelSets
 Role = Literal["produces", "consumes", "scales"]
 
 
+def is_constant(path: str) -> bool:
+    """Tell whether a tensor was written in the code: what is cut from the graph would not be cut from the code.
+
+    Example:
+        >>> is_constant("_tensor_constant0"), is_constant("layer.scale")
+        (True, False)
+    """
+    return path.startswith("_tensor_constant")
+
+
 @dataclass(frozen=True, slots=True)
 class ParameterSlice:
     """One axis of one parameter: index i belongs to channel `labels[i]`.
@@ -56,13 +66,15 @@ class ChannelMap:
     _axes: dict[tuple[int, int], Tensor] = field(default_factory=dict)
     _layers: dict[str, nn.Module] = field(default_factory=dict)
 
-    def claim(self, layer: str, parameter: str, axis: int, labels: Tensor, role: Role) -> None:
+    def claim(self, path: str, axis: int, labels: Tensor, role: Role) -> None:
         """Note whose an axis is; a layer called twice, or a parameter of two layers, ties what is said of it."""
+        layer, _, parameter = path.rpartition(".")
         tensor = getattr(self.layer(layer), parameter, None)
         if tensor is None:
             return
-        new = ParameterSlice(layer, parameter, axis, labels, role)
-        self.slices.setdefault((new.path, axis), new)
+        before = self.slices.get((path, axis))
+        if before is None or (before.role == "scales" and role != "scales"):
+            self.slices[path, axis] = ParameterSlice(layer, parameter, axis, labels, role)
         known = self._axes.setdefault((id(tensor), axis), labels)
         if known is not labels:
             self.sets.unite(known, labels)
@@ -72,6 +84,10 @@ class ChannelMap:
         if not self._layers:
             self._layers = dict(self.graph.named_modules(remove_duplicate=False))
         return self._layers[path]
+
+    def number(self, argument: Any) -> Any:
+        """Return an argument that is a number, or a node that computed one."""
+        return self.numbers[argument] if isinstance(argument, fx.Node) else argument
 
     def attribute(self, path: str) -> Any:
         """Return a tensor of the network by its path."""

@@ -14,6 +14,8 @@ from lissome.tracing.channel_map import ChannelMap, Role
 
 Numbers = npt.NDArray[np.int64]
 
+_OF_LAYERS = ("weight", "bias", "running_mean", "running_var", "weight_scale")
+
 
 @dataclass(frozen=True, slots=True)
 class Member:
@@ -39,6 +41,11 @@ class Member:
     def path(self) -> str:
         """The parameter's path in the network."""
         return f"{self.layer}.{self.parameter}" if self.layer else self.parameter
+
+    @property
+    def name(self) -> str:
+        """The layer's path; of a parameter that a block uses by itself, the parameter's."""
+        return self.layer if self.layer and self.parameter in _OF_LAYERS else self.path
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +82,7 @@ class Group:
 
     def layers(self, role: Role) -> tuple[str, ...]:
         """Return the paths of the layers with a role, in the order of the network."""
-        return tuple(dict.fromkeys(one.layer or one.parameter for one in self.members if one.role == role))
+        return tuple(dict.fromkeys(one.name for one in self.members if one.role == role))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the group as plain values."""
@@ -124,9 +131,9 @@ def groups_of(channels: ChannelMap) -> tuple[list[Group], list[Whole]]:
         made = [one for one in members if one.role == "produces" and one.dimensions > 1]
         units = torch.from_numpy(roots[classes == number])
         if made and len(units) > 1:
-            groups.append(Group(made[0].layer, units, tuple(members)))
+            groups.append(Group(made[0].name, units, tuple(members)))
         elif made:
-            whole[_INDIVISIBLE].update(dict.fromkeys(one.layer for one in made))
+            whole[_INDIVISIBLE].update(dict.fromkeys(one.name for one in made))
     return groups, [Whole(tuple(layers), reason) for reason, layers in whole.items()]
 
 

@@ -15,7 +15,8 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.modules.instancenorm import _InstanceNorm
 from torch.nn.modules.padding import _ConstantPadNd, _ReflectionPadNd, _ReplicationPadNd
 
-from lissome.tracing.channel_map import ChannelMap, Role
+from lissome.tracing.channel_map import ChannelMap
+from lissome.tracing.kernels import Kernel, apply_kernel, keep_equal
 from lissome.tracing.label_tensors import along, empty_like, hold, spread
 
 LayerRule = Callable[[ChannelMap, str, nn.Module, Tensor, torch.Size], Tensor]
@@ -24,62 +25,23 @@ LayerRule = Callable[[ChannelMap, str, nn.Module, Tensor, torch.Size], Tensor]
 def convolution(channels: ChannelMap, path: str, layer: nn.Module, labels: Tensor, shape: torch.Size) -> Tensor:
     """Consume `weight[:, i]`, produce `weight[i]`; groups stay equal; a depthwise layer passes ids through."""
     assert isinstance(layer, _ConvNd)
-    channel_axis = len(shape) - len(layer.kernel_size) - 1
-    ids = along(labels, channel_axis, channels.sets)
-    role: Role
-    if layer.groups == layer.in_channels and layer.groups > 1:
-        made, role = _depthwise(channels, path, layer, ids), "scales"
-    else:
-        made, role = _full_or_grouped(channels, path, layer, ids), "produces"
-    for parameter in ("bias", "weight_scale"):
-        channels.claim(path, parameter, 0, made, role)
-    return spread(made, shape, channel_axis)
-
-
-def _depthwise(channels: ChannelMap, path: str, layer: _ConvNd, ids: Tensor) -> Tensor:
-    made = ids.repeat_interleave(layer.out_channels // layer.in_channels)
-    # A transposed depthwise weight is (in, out / groups, …): its first axis follows the inputs.
-    rows = ids if isinstance(layer, _ConvTransposeNd) else made
-    channels.claim(path, "weight", 0, rows, "scales")
-    return made
-
-
-def _full_or_grouped(channels: ChannelMap, path: str, layer: _ConvNd, ids: Tensor) -> Tensor:
-    transposed = isinstance(layer, _ConvTransposeNd)
-    made = _produced(channels, path, layer.out_channels, 1 if transposed else 0)
-    for side in (ids, made):
-        _keep_equal(channels, side, layer.groups)
-    into, out = layer.in_channels // layer.groups, layer.out_channels // layer.groups
-    if transposed:
-        channels.claim(path, "weight", 0, ids, "consumes")
-        channels.claim(path, "weight", 1, made[:out], "produces")
-    else:
-        channels.claim(path, "weight", 0, made, "produces")
-        channels.claim(path, "weight", 1, ids[:into], "consumes")
-    return made
-
-
-def _keep_equal(channels: ChannelMap, ids: Tensor, groups: int) -> None:
-    """Tie the ids that have the same place in their groups."""
-    if groups > 1:
-        rows = ids.reshape(groups, -1)
-        channels.sets.unite(rows[:1].expand_as(rows), rows)
-
-
-def _produced(channels: ChannelMap, path: str, count: int, axis: int) -> Tensor:
-    """Return the ids a layer made at an earlier call, else new ones: one weight row is one channel."""
-    known = channels.slices.get((f"{path}.weight", axis))
-    return known.labels if known is not None and len(known.labels) == count else channels.sets.fresh(count)
+    kernel = Kernel(
+        weight=f"{path}.weight",
+        follows=(f"{path}.bias", f"{path}.weight_scale"),
+        inputs=layer.in_channels,
+        outputs=layer.out_channels,
+        groups=layer.groups,
+        transposed=isinstance(layer, _ConvTransposeNd),
+    )
+    return apply_kernel(channels, kernel, labels, shape, len(shape) - len(layer.kernel_size) - 1)
 
 
 def linear(channels: ChannelMap, path: str, layer: nn.Module, labels: Tensor, shape: torch.Size) -> Tensor:
     """Consume the last axis, produce a new one."""
     assert isinstance(layer, nn.Linear)
-    channels.claim(path, "weight", 1, along(labels, labels.dim() - 1, channels.sets), "consumes")
-    made = _produced(channels, path, layer.out_features, 0)
-    for parameter in ("weight", "bias", "weight_scale"):
-        channels.claim(path, parameter, 0, made, "produces")
-    return spread(made, shape, len(shape) - 1)
+    follows = (f"{path}.bias", f"{path}.weight_scale")
+    kernel = Kernel(weight=f"{path}.weight", follows=follows, inputs=layer.in_features, outputs=layer.out_features)
+    return apply_kernel(channels, kernel, labels, shape, len(shape) - 1)
 
 
 def channel_norm(channels: ChannelMap, path: str, layer: nn.Module, labels: Tensor, shape: torch.Size) -> Tensor:
@@ -87,7 +49,7 @@ def channel_norm(channels: ChannelMap, path: str, layer: nn.Module, labels: Tens
     assert isinstance(layer, _BatchNorm | _InstanceNorm)
     ids = along(labels, 1, channels.sets)
     for parameter in ("weight", "bias", "running_mean", "running_var"):
-        channels.claim(path, parameter, 0, ids, "scales")
+        channels.claim(f"{path}.{parameter}", 0, ids, "scales")
     return spread(ids, shape, 1)
 
 
@@ -96,9 +58,9 @@ def group_norm(channels: ChannelMap, path: str, layer: nn.Module, labels: Tensor
     assert isinstance(layer, nn.GroupNorm)
     ids = along(labels, 1, channels.sets)
     if layer.num_groups < layer.num_channels:
-        _keep_equal(channels, ids, layer.num_groups)
+        keep_equal(channels, ids, layer.num_groups)
     for parameter in ("weight", "bias"):
-        channels.claim(path, parameter, 0, ids, "scales")
+        channels.claim(f"{path}.{parameter}", 0, ids, "scales")
     return spread(ids, shape, 1)
 
 
@@ -110,7 +72,7 @@ def layer_norm(channels: ChannelMap, path: str, layer: nn.Module, labels: Tensor
         return labels
     ids = along(labels, labels.dim() - 1, channels.sets)
     for parameter in ("weight", "bias"):
-        channels.claim(path, parameter, 0, ids, "scales")
+        channels.claim(f"{path}.{parameter}", 0, ids, "scales")
     return spread(ids, shape, len(shape) - 1)
 
 
@@ -118,7 +80,7 @@ def prelu(channels: ChannelMap, path: str, layer: nn.Module, labels: Tensor, sha
     """Pass; one slope a channel follows its channel, one slope for all stays."""
     assert isinstance(layer, nn.PReLU)
     if layer.num_parameters > 1:
-        channels.claim(path, "weight", 0, along(labels, 1, channels.sets), "scales")
+        channels.claim(f"{path}.weight", 0, along(labels, 1, channels.sets), "scales")
     return labels.expand(shape)
 
 

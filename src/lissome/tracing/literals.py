@@ -164,6 +164,31 @@ def _pad(channels: ChannelMap, node: fx.Node, left: Leftover) -> bool:
     return _replace(node, args=(node.args[0], type(given)(amounts), *node.args[2:]))
 
 
+def _groups(place: int, name: str) -> Rewrite:
+    """Return what puts right the groups of a function that has one a channel: a depthwise convolution, a norm."""
+
+    def rewrite(channels: ChannelMap, node: fx.Node, left: Leftover) -> bool:
+        labels = channels.labels[_source(node)]
+        given = argument(node.args, node.kwargs, place, name, 1)
+        wanted = left.shape(labels)[1]
+        if left.before(given) != labels.shape[1] or left.value(given) == wanted:
+            return False
+        if name in node.kwargs:
+            return _replace(node, kwargs={**node.kwargs, name: wanted})
+        return _replace(node, args=(*node.args[:place], wanted, *node.args[place + 1 :]))
+
+    return rewrite
+
+
+def _normalized(channels: ChannelMap, node: fx.Node, left: Leftover) -> bool:
+    """A layer normalisation of the last axis names its size."""
+    given = argument(node.args, node.kwargs, 1, "normalized_shape")
+    wanted = left.shape(channels.labels[node])[-len(given) :]
+    if "normalized_shape" in node.kwargs:
+        return _replace(node, kwargs={**node.kwargs, "normalized_shape": _sizes(given, wanted, left)})
+    return _replace(node, args=(node.args[0], _sizes(given, wanted, left), *node.args[2:]))
+
+
 def _source(node: fx.Node) -> fx.Node:
     return node.all_input_nodes[0]
 
@@ -189,4 +214,8 @@ _REWRITES: dict[str, Rewrite] = {
     "getitem": _index,
     "narrow": _narrow,
     "pad": _pad,
+    **{f"conv{n}d": _groups(6, "groups") for n in (1, 2, 3)},
+    **{f"conv_transpose{n}d": _groups(6, "groups") for n in (1, 2, 3)},
+    "group_norm": _groups(1, "num_groups"),
+    "layer_norm": _normalized,
 }

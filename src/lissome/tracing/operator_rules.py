@@ -12,6 +12,7 @@ from torch import Tensor, fx
 from lissome.tracing.calls import argument, call, flat_tensors, index_axes, map_tensors, operator_name, pad_amounts
 from lissome.tracing.channel_map import ChannelMap
 from lissome.tracing.channel_sets import FIXED
+from lissome.tracing.function_rules import FUNCTION_RULES
 from lissome.tracing.label_tensors import along, compact, empty_like, hold, spread, tidy, varying
 from lissome.tracing.layer_rules import pool_labels
 
@@ -28,7 +29,7 @@ def rule_for(name: str) -> OperatorRule:
 def _rules() -> dict[str, OperatorRule]:
     kinds = (passing, pooling, pairing, shaping, reducing, filling)
     table = tomllib.loads(Path(__file__).with_name("operators.toml").read_text(encoding="utf-8"))
-    return {name: rule for rule in kinds for name in table[rule.__name__]} | {"pad": padding}
+    return {name: rule for rule in kinds for name in table[rule.__name__]} | {"pad": padding} | FUNCTION_RULES
 
 
 def passing(channels: ChannelMap, node: fx.Node, args: tuple[Any, ...], kwargs: dict[str, Any], value: Any) -> Any:

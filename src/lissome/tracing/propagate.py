@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from lissome.core.module_graph import evaluation_mode, run_once, trace
 from lissome.tracing.calls import flat_tensors, map_tensors, operator_name
-from lissome.tracing.channel_map import ChannelMap
+from lissome.tracing.channel_map import ChannelMap, is_constant
 from lissome.tracing.label_tensors import empty_like, make_rectangular, spread
 from lissome.tracing.layer_rules import layer_rule, refused
 from lissome.tracing.operator_rules import rule_for, shaping, unknown
@@ -35,7 +35,7 @@ def propagate(model: nn.Module, inputs: tuple[Tensor, ...]) -> ChannelMap:
         TraceError: The forward cannot be traced.
         ShapeError: The forward fails on these inputs.
     """
-    graph = trace(model)
+    graph = trace(model, inputs)
     _put_first_argument_first(graph)
     interpreter = _LabelInterpreter(graph)
     try:
@@ -112,14 +112,11 @@ class _LabelInterpreter(fx.Interpreter):
     def _attribute(self, path: str, value: Tensor) -> Tensor:
         """Give a tensor of the network used by itself (layer scale, say) ids along its one long axis."""
         long = [axis for axis, size in enumerate(value.shape) if size > 1]
-        # A constant of the code is no tensor of the network: what is cut from the graph would not be cut from the code.
-        constant = path.startswith("_tensor_constant")
-        if len(long) != 1 or constant:
+        if len(long) != 1 or is_constant(path):
             return empty_like(value.shape)
         known = self.channels.slices.get((path, long[0]))
         ids = known.labels if known else self.channels.sets.fresh(value.shape[long[0]])
-        owner, _, name = path.rpartition(".")
-        self.channels.claim(owner, name, long[0], ids, "scales")
+        self.channels.claim(path, long[0], ids, "scales")
         return spread(ids, value.shape, long[0])
 
     def _layer(self, node: fx.Node, value: Any) -> Any:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
+from lissome.core.module_graph import EXPORTED
 from lissome.tracing.channel_map import ChannelMap
 from lissome.tracing.groups import Group
 from lissome.tracing.label_tensors import survivors
@@ -33,7 +34,8 @@ def keep_units(model: nn.Module, channels: ChannelMap, kept: Tensor) -> nn.Modul
     """Cut the channels that are not kept, in place, and return the network.
 
     The network keeps its class where its code holds no number of channels; where it does (a view, a split), the traced
-    graph with those numbers rewritten is returned instead.
+    graph with those numbers rewritten is returned instead, and where only running the network could trace it, which the
+    steps to come could not.
 
     Args:
         model: The network that `channels` was made of; its parameters are replaced.
@@ -45,7 +47,7 @@ def keep_units(model: nn.Module, channels: ChannelMap, kept: Tensor) -> nn.Modul
         if node.op == "call_module" and isinstance(labels, Tensor):
             _correct_settings(channels.layer(str(node.target)), survivors(labels, kept))
     changed = rewrite_literals(channels, kept)
-    return channels.graph if changed else model
+    return channels.graph if changed or EXPORTED in channels.graph.meta else model
 
 
 def _cut_parameters(model: nn.Module, channels: ChannelMap, kept: Tensor) -> None:

@@ -29,6 +29,6 @@ class FoldBatchNorm(Step):
 
     def change(self, model: nn.Module, context: Context) -> Change:
         """Fold in the copy; its class stays, normalisations become identities."""
-        del context
-        notes = fold_batch_norms(model) or (Note("", "there is no batch normalisation", applied=False),)
+        notes = fold_batch_norms(model, context.inputs_if_known())
+        notes = notes or (Note("", "there is no batch normalisation", applied=False),)
         return Change(model, notes, {"folded": sum(note.applied for note in notes)})

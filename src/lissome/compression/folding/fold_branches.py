@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from lissome.compression.folding.parallel_branches import merge_parallel_branches
-from lissome.core.context import Context, Need
+from lissome.core.context import Context
 from lissome.core.errors import ParityError
 from lissome.core.module_graph import run_once, trace
 from lissome.core.outcome import Note
@@ -48,18 +48,18 @@ class FoldBranches(Step):
     def change(self, model: nn.Module, context: Context) -> Change:
         """Fold in the copy. A network that had branches comes back as its traced graph, others keep their class."""
         model.eval()
-        inputs = context.example_inputs() if context.has(Need.EXAMPLE) else None
+        inputs = context.inputs_if_known()
         before = run_once(model, inputs) if inputs else None
         params = _params(model)
         folded: list[Note] = []
         norms: list[Note] = []
         while True:
-            graph = trace(model)
+            graph = trace(model, inputs)
             merged = merge_parallel_branches(graph)
             if merged.folded:
                 model, folded = graph, folded + merged.folded
             # A normalisation behind a sum stands behind a convolution now; and a sum may have new branches then.
-            tried = fold_batch_norms(model)
+            tried = fold_batch_norms(model, inputs)
             norms += [note for note in tried if note.applied]
             if not merged.folded:
                 break

@@ -97,7 +97,7 @@ class PruneBlocks(Step):
         inputs = context.example_inputs()
         shapes = _shapes(run_once(model, inputs))
         before = profile(model, inputs)
-        graph = trace(model)
+        graph = trace(model, inputs)
         graph.graph.eliminate_dead_code()
         blocks, fixtures = find_blocks(graph, inputs, chains=self.chains)
         free = [one for one in blocks if not self._skipped(one)]

@@ -58,8 +58,9 @@ class Quantize(Step):
 
     def change(self, model: nn.Module, context: Context) -> Change:
         """Fold, observe, place quantizers."""
-        notes = [note for note in fold_batch_norms(model) if not note.applied]
-        graph = trace(model)
+        inputs = context.example_inputs()
+        notes = [note for note in fold_batch_norms(model, inputs) if not note.applied]
+        graph = trace(model, inputs)
         seen = self._observe(graph, context)
         rounded = [node for node in graph.graph.nodes if is_computing(graph, node)]
         notes += [self._round_weights(graph, path) for path in dict.fromkeys(str(node.target) for node in rounded)]
