@@ -39,13 +39,13 @@ def engine_bars(
         errors: Their standard errors.
         limit: End of the axis; None ends it behind the longest bar.
     """
-    figure = _figure()
+    figure = empty_figure()
     for name, values in series.items():
         figure.add_bar(
-            name=_plain(name),
-            y=[_plain(one) for one in engines],
+            name=plain(name),
+            y=[plain(one) for one in engines],
             x=list(values),
-            text=[_plain(one) for one in labels[name]],
+            text=[plain(one) for one in labels[name]],
             error_x={"array": list(errors[name]), "thickness": 1.5, "width": 4} if errors else None,
             orientation="h",
             textposition="auto",
@@ -55,7 +55,7 @@ def engine_bars(
     figure.update_layout(barmode="group", bargap=0.3, bargroupgap=0.08)
     figure.update_xaxes(rangemode="tozero", range=[0, limit] if limit else None)
     figure.update_yaxes(autorange="reversed", type="category")
-    return _chart(title, figure, _FRAME_HEIGHT + _ENGINE_HEIGHT * len(engines))
+    return chart_of(title, figure, _FRAME_HEIGHT + _ENGINE_HEIGHT * len(engines))
 
 
 def layer_bars(title: str, layers: Sequence[str], series: Series) -> Chart:
@@ -66,11 +66,11 @@ def layer_bars(title: str, layers: Sequence[str], series: Series) -> Chart:
         layers: Names, each once.
         series: For each network, one value a layer; None where it has no such layer.
     """
-    figure = _figure()
+    figure = empty_figure()
     for place, (name, values) in enumerate(series.items()):
         figure.add_bar(
-            name=_plain(name),
-            y=[_plain(one) for one in layers],
+            name=plain(name),
+            y=[plain(one) for one in layers],
             x=list(values),
             width=0.78 if place == 0 else 0.4,  # narrower, so that a layer that grew hides nothing
             orientation="h",
@@ -80,7 +80,7 @@ def layer_bars(title: str, layers: Sequence[str], series: Series) -> Chart:
     figure.update_layout(barmode="overlay")
     figure.update_xaxes(rangemode="tozero", nticks=6)
     figure.update_yaxes(autorange="reversed", type="category", showticklabels=named, dtick=1, tickfont={"size": 10})
-    return _chart(title, figure, _FRAME_HEIGHT + (_LAYER_HEIGHT if named else 6) * len(layers))
+    return chart_of(title, figure, _FRAME_HEIGHT + (_LAYER_HEIGHT if named else 6) * len(layers))
 
 
 def curve(title: str, epochs: Sequence[float | None], series: Series) -> Chart:
@@ -91,17 +91,17 @@ def curve(title: str, epochs: Sequence[float | None], series: Series) -> Chart:
         epochs: Numbers of the epochs, at least one.
         series: One value an epoch, by name.
     """
-    figure = _figure()
+    figure = empty_figure()
     for name, values in series.items():
         figure.add_scatter(
-            name=_plain(name),
+            name=plain(name),
             x=list(epochs),
             y=list(values),
             mode="lines+markers" if len(epochs) <= 60 else "lines",
             hovertemplate="epoch %{x}: %{y:.4g}<extra></extra>",
         )
     figure.update_xaxes(title={"text": "epoch"}, tick0=epochs[0], dtick=math.ceil(len(epochs) / 10))
-    return _chart(title, figure, _CURVE_HEIGHT)
+    return chart_of(title, figure, _CURVE_HEIGHT)
 
 
 def histogram(title: str, x_title: str, edges: Sequence[float], counts: Sequence[float]) -> Chart:
@@ -113,10 +113,10 @@ def histogram(title: str, x_title: str, edges: Sequence[float], counts: Sequence
         edges: Of the bins, one more than `counts`.
         counts: Of numbers in each.
     """
-    figure = _figure()
+    figure = empty_figure()
     bins = list(pairwise(edges))
     figure.add_bar(
-        name=_plain(title),
+        name=plain(title),
         x=[(left + right) / 2 for left, right in bins],
         y=list(counts),
         width=[right - left for left, right in bins],
@@ -124,21 +124,23 @@ def histogram(title: str, x_title: str, edges: Sequence[float], counts: Sequence
         hovertemplate="%{customdata[0]:.3g} to %{customdata[1]:.3g}: %{y:,}<extra></extra>",
     )
     figure.update_layout(bargap=0)
-    figure.update_xaxes(title={"text": _plain(x_title)}, rangemode="tozero")
-    return _chart(title, figure, _CURVE_HEIGHT)
+    figure.update_xaxes(title={"text": plain(x_title)}, rangemode="tozero")
+    return chart_of(title, figure, _CURVE_HEIGHT)
 
 
-def _figure() -> Any:
+def empty_figure() -> Any:
+    """Return a figure without a style."""
     return graph_objects.Figure(layout={"template": "none"})
 
 
-def _chart(title: str, figure: Any, height: int) -> Chart:
+def chart_of(title: str, figure: Any, height: int) -> Chart:
+    """Return a figure for the page, with its legend beside the title."""
     # The page draws the legend: plotly.js's own takes half of a narrow screen.
     figure.update_layout(template=None, showlegend=False)
     names = tuple(unescape(one.name) for one in figure.data)
     return Chart(title=title, figure=figure.to_plotly_json(), height=height, legend=names if len(names) > 1 else ())
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Return text that plotly.js shows as it is; it takes tags and entities for markup."""
     return escape(text, quote=False)

@@ -10,7 +10,7 @@ function theme() {
   };
   const errors = { error_x: { color: colour("--text") } };
   return { data: { bar: [errors] }, layout: {
-    colorway: [colour("--original"), colour("--compressed")],
+    colorway: [colour("--original"), colour("--compressed"), colour("--third")],
     font: { family: style.fontFamily, size: 12, color: colour("--muted") },
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     hoverlabel: { bgcolor: colour("--surface"), bordercolor: colour("--line"), font: { color: colour("--text") } },
@@ -20,11 +20,11 @@ function theme() {
 
 function draw() {
   const template = theme();
+  const [original, compressed, third] = template.layout.colorway;
   for (const place of document.querySelectorAll(".chart")) {
     const { data, layout } = JSON.parse(place.nextElementSibling.textContent);
-    if (data.length === 1) template.layout.colorway.reverse();
+    template.layout.colorway = data.length === 1 ? [compressed] : [original, compressed, third];
     Plotly.react(place, data, { ...layout, template: structuredClone(template) }, { displayModeBar: false, responsive: true });
-    if (data.length === 1) template.layout.colorway.reverse();
   }
 }
 

@@ -21,6 +21,11 @@ COST = (
     "in float32, as if nothing stayed in a cache."
 )
 
+ROOFLINE = (
+    "The roofline gives each call the longer of two times: its FLOPs at the device's peak, and its bytes at the "
+    "bandwidth of the memory. It is what the chip could do, not what an engine does; that has to be measured."
+)
+
 
 def provenance_content(comparison: Mapping[str, Any]) -> tuple[Content, ...]:
     """Return method, facts and commands; each only where the comparison has figures it is about."""

@@ -9,7 +9,7 @@ import lissome as ls
 from lissome.core.errors import SettingError, UnknownNameError
 from lissome.devices.device import Device
 from lissome.profiling.profile import profile
-from lissome.profiling.roofline import predict
+from lissome.profiling.roofline import predict, work_of
 
 SHEET = {"float32": "sheet", "int8": "sheet", "bytes_per_s": "sheet"}
 CHIP = Device(
@@ -55,11 +55,32 @@ def test_int8_moves_a_quarter_of_the_bytes_at_its_own_peak(cost):
 
 def test_efficiencies_stretch_the_time_of_their_operator(cost):
     plain = predict(cost, CHIP)
-    slow = predict(cost, CHIP, efficiency={"conv2d": 0.5, "*": 0.25})
+    slow = predict(cost, CHIP, efficiency={"spatial convolution": 0.5, "*": 0.25})
     assert slow.rows[0].ms == pytest.approx(2 * plain.rows[0].ms)
     assert slow.rows[1].ms == pytest.approx(4 * plain.rows[1].ms)
     assert slow.is_calibrated
     assert not plain.is_calibrated
+
+
+def test_each_call_costs_besides_and_views_do_not(cost):
+    plain, slow = predict(cost, CHIP), predict(cost, CHIP, call_ms=0.5)
+    assert [round(other.ms - one.ms, 6) for one, other in zip(plain.rows, slow.rows, strict=True)] == [0.5, 0.5, 0]
+    with pytest.raises(SettingError, match="call_ms is -1"):
+        predict(cost, CHIP, call_ms=-1)
+
+
+@pytest.mark.parametrize(
+    ("layer", "work"),
+    [
+        (nn.Conv2d(8, 8, 3), "spatial convolution"),
+        (nn.Conv2d(8, 8, 1), "pointwise convolution"),
+        (nn.Conv2d(8, 8, 3, groups=2), "grouped convolution"),
+        (nn.Conv2d(8, 16, 3, groups=8), "depthwise convolution"),
+        (nn.ReLU(), "relu"),
+    ],
+)
+def test_kinds_of_work(layer, work):
+    assert [work_of(row) for row in profile(layer, (1, 8, 4, 4)).rows] == [work]
 
 
 def test_what_fits_a_cache_moves_at_its_rate(cost):
@@ -78,7 +99,7 @@ def test_what_fits_a_cache_moves_at_its_rate(cost):
 
 
 def test_refusals(cost):
-    with pytest.raises(SettingError, match="conv2d: is not above 0"):
+    with pytest.raises(SettingError, match="efficiency of conv2d: is not above 0"):
         predict(cost, CHIP, efficiency={"conv2d": 0.0})
     with pytest.raises(UnknownNameError, match="no precision of chip is called 'int4'; did you mean 'int8'"):
         predict(cost, CHIP, precision="int4")

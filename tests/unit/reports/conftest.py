@@ -25,7 +25,9 @@ def pruned():
     recipe = Recipe(PruneChannels(keep=0.6, score=L1()))
     outcome = recipe.apply(model, Context(example=torch.zeros(1, 3, 32, 32)))
     shape = (1, 3, 32, 32)
-    return SimpleNamespace(outcome=outcome, before=profile(model, shape), after=profile(outcome.model, shape))
+    before, after = profile(model, shape), profile(outcome.model, shape)
+    timed = profile(model, shape, device="raspberry_pi_4")
+    return SimpleNamespace(outcome=outcome, before=before, after=after, timed=timed)
 
 
 @pytest.fixture(scope="session")

@@ -49,7 +49,7 @@ def open_page(tmp_path_factory):
 @pytest.fixture(scope="module")
 def page(open_page, whole_comparison, result_of, pruned):
     """One page with a result of each kind, as it takes seconds to open."""
-    return open_page(result_of(whole_comparison), pruned.outcome, pruned.before)
+    return open_page(result_of(whole_comparison), pruned.outcome, pruned.timed)
 
 
 @pytest.fixture(autouse=True)
@@ -61,11 +61,11 @@ def no_trouble_and_no_network(page):
 
 
 def test_it_draws_every_chart(page):
-    assert page.locator(".chart").count() == 2 + 4 + 2 + 4
-    assert page.locator(".chart > .plot-container").count() == 2 + 4 + 2 + 4
-    bars = 2 * 2 + 2 * 3 + 4 * 2 * 20 + 4 * 20
+    assert page.locator(".chart").count() == 2 + 4 + 2 + 4 + 3
+    assert page.locator(".chart > .plot-container").count() == 2 + 4 + 2 + 4 + 3
+    bars = 2 * 2 + 2 * 3 + 4 * 2 * 20 + 4 * 20 + 2 * 60
     assert page.locator(".chart .bars .point path").count() == bars
-    assert page.locator(".chart .scatterlayer .trace").count() == 2
+    assert page.locator(".chart .scatterlayer .trace").count() == 2 + 3 + 3
 
 
 def test_a_click_opens_what_a_step_did(page):
@@ -88,7 +88,7 @@ def test_it_fits_the_screen_with_everything_open(page, width):
 
 
 def test_a_click_on_a_head_sorts_the_layers(page):
-    table = page.locator("table.sortable").last
+    table = page.locator("table.sortable", has=page.locator("thead", has_text="Channels in")).last
     kib_moved = "tbody tr td:nth-child(8)"
 
     def figures():
@@ -104,6 +104,18 @@ def test_a_click_on_a_head_sorts_the_layers(page):
     table.get_by_role("button", name="Layer").click()
     assert table.locator("tbody tr th").first.inner_text() == "classifier"
     assert table.locator("tfoot tr").last.inner_text().startswith("Whole network")
+
+
+def test_a_click_opens_every_call_with_its_time(page):
+    fold = page.locator("details", has=page.locator("summary", has_text="Every call")).last
+    if fold.get_attribute("open") is None:
+        fold.locator("summary").click()
+    table = fold.locator("table")
+    assert table.locator("tbody tr").count() == 78
+    table.get_by_role("button", name="ms", exact=True).click()
+    times = [float(text) for text in table.locator("tbody tr td:last-child").all_inner_texts()]
+    assert times == sorted(times, reverse=True)
+    assert times[0] > 0
 
 
 def test_it_follows_the_readers_theme(page):
