@@ -13,7 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 import lissome as ls
 from lissome.core.names import load_attribute
-from lissome.exporting.converters import CONVERTERS
+from lissome.exporting.converters import CONVERTERS, Examples
 from lissome.exporting.parity import compare
 from lissome.models.catalog import CATALOG
 from lissome.models.create import create
@@ -101,7 +101,7 @@ def test_an_engine_computes_what_torch_computes(name, engine, tmp_path):
     settings, shape = form_of(name)
     images = torch.randn(3, *shape)
     model = with_statistics(create(name, classes=7, seed=0, **settings), torch.randn(16, *shape))
-    conversion = CONVERTERS[engine](model, (images[:1],), tmp_path)
+    conversion = CONVERTERS[engine](model, Examples((images[:1],)), tmp_path)
     assert conversion.note == ""
     outputs = get_runtime(engine).load(tmp_path).run(images.numpy())
     with torch.no_grad():
