@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from common import machine_and_versions, write_result
+from common import machine_and_versions, write_result, write_section
 from lissome.cli.progress import TerminalProgress
 from lissome.compression.pruning.prune_blocks import PruneBlocks
 from lissome.compression.pruning.prune_channels import PruneChannels
@@ -150,7 +150,7 @@ def main() -> None:
         if not arguments.only_train:
             table = measured(outcomes, validation, context, arguments)
             write_result(NAME, table)
-            (Path(__file__).parents[1] / f"docs/{NAME}.md").write_text(page(table), encoding="utf-8")
+            write_section("pruning.md", "blocks", page(table))
 
 
 def scored(outcomes: Mapping[str, Outcome | nn.Module], context: Context) -> dict[str, float]:
@@ -218,14 +218,10 @@ def final(rows: Mapping[str, Any]) -> str:
 
 
 def page(table: Mapping[str, Any]) -> str:
-    """Return the results as a page of the documentation."""
+    """Return the results as a table for the documentation."""
     head = (
-        "# Blocks and widths by measured time\n\n"
-        f"ResNet-56 on CIFAR-10, `benchmarks/{NAME}.py`: whole blocks removed by `PruneBlocks`, {table['epochs']} "
-        "epochs with the original as teacher, int8. Accuracy on the "
-        f"{table['test_images']:,} test images on the engine, read once; speed by pairs timed turn by turn, one "
-        f"thread, with the 95 % interval, {table['rounds']} rounds. The final candidate, **{table['final']}**, was "
-        "chosen on the validation images, which the original was trained on, so they flatter it.\n\n"
+        f"{table['epochs']} epochs, {table['test_images']:,} test images, {table['rounds']} rounds. "
+        f"Final, chosen on the validation images: **{table['final']}**.\n\n"
         "| onnxruntime | validation | accuracy | points | parameters | MACs | file, KiB | over float32 | over int8 |\n"
         "|---|---|---|---|---|---|---|---|---|\n"
     )

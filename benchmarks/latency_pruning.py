@@ -25,7 +25,7 @@ import torch
 from torch import nn
 
 from cifar10_resnet56 import PeerPruning
-from common import machine_and_versions, write_result
+from common import machine_and_versions, write_result, write_section
 from lissome.cli.progress import TerminalProgress
 from lissome.compression.pruning.prune_channels import PruneChannels
 from lissome.compression.pruning.scores import L1
@@ -180,14 +180,8 @@ def measured(
 
 
 def page(table: Mapping[str, Any]) -> str:
-    """Return the results as a page of the documentation."""
-    parts = [
-        "# Pruning by measured time, by multiply-adds, and a peer\n",
-        f"ResNet-20 on CIFAR-10, `benchmarks/{NAME}.py`: the channels inside the blocks pruned by the same score (L1), "
-        "each method as gently as just reaches the same measured speed-up on the engine, fine-tuned alike for "
-        f"{table['epochs']} epochs with the original as teacher. Accuracy on the {table['test_images']:,} test images "
-        "on the engine, read once; speed by pairs, one thread, with the 95 % interval.\n",
-    ]
+    """Return the results as tables for the documentation."""
+    parts = [f"Fine-tuned {table['epochs']} epochs; {table['test_images']:,} test images."]
     for engine, entry in table["engines"].items():
         parts.append(
             f"\n| {engine}, aim {entry['target']}x | accuracy | points | MACs | speed-up |\n|---|---|---|---|---|"
@@ -232,7 +226,7 @@ def main(given: Sequence[str] | None = None) -> None:
         if not arguments.only_train:
             table = measured(outcomes, chosen, original, context, arguments)
             write_result(NAME, table)
-            write_text(Path(__file__).parents[1] / f"docs/{NAME}.md", page(table))
+            write_section("pruning.md", "time", page(table))
 
 
 if __name__ == "__main__":

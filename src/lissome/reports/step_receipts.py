@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from lissome.reports.charts import curve, histogram
+from lissome.reports.charts import curve, histogram, layer_bars
 from lissome.reports.elements import Cell, Chart, Charts, Code, Content, Facts, Fold, Prose, Rows, Section, Table
 from lissome.reports.figures import anything, at, count, names_in, number_at, seconds
 
@@ -34,10 +34,12 @@ def step_sections(outcome: Any) -> tuple[Section, ...]:
     folds = tuple(_fold(number, one) for number, one in enumerate(steps, start=1))
     curves = tuple(chart for one in steps for chart in _curves(one, is_only=_trained(steps) == 1))
     scales = tuple(chart for one in steps for chart in _histograms(one))
+    scans = tuple(chart for one in steps for chart in _scans(one))
     return (
         Section("What each step did", folds),
         Section("Training", (Charts(curves),) if curves else ()),
         Section("Scales after training", (Charts(scales),) if scales else ()),
+        Section("What the loss of channels costs", (Charts(scans),) if scans else ()),
     )
 
 
@@ -106,6 +108,16 @@ def _histograms(receipt: Receipt) -> Iterator[Chart]:
         pulled = at(receipt, "settings", "regularizer") or {}
         kind = "filters, root mean square weight" if pulled.get("kind") == "GroupLasso" else "|γ| of a channel"
         yield histogram(f"λ = {pulled.get('strength', _DEFAULT_STRENGTH):g}", kind, edges, counts)
+
+
+def _scans(receipt: Receipt) -> Iterator[Chart]:
+    """Yield one chart for each share of the channels at which a scan cut the groups."""
+    scan = at(receipt, "measurements", "sensitivity")
+    base, groups = number_at(scan, "base"), at(scan, "groups") or ()
+    for place, keep in enumerate(at(scan, "keep") or ()):
+        lost = [None if base is None else base - one["metric"][place] for one in groups]
+        title = f"metric lost with {keep:.0%} of one group's channels"
+        yield layer_bars(title, [one["name"] for one in groups], {"lost": lost})
 
 
 def _words(name: str) -> str:

@@ -1,3 +1,5 @@
+import pytest
+
 from lissome.reports.elements import Charts, Code, Facts, Prose, Table
 from lissome.reports.step_receipts import step_sections, steps_of
 
@@ -95,3 +97,17 @@ def test_the_default_strength_is_the_one_that_receipts_leave_out():
     from lissome.training.regularizers import GroupLasso, L1OnBatchNormScale
 
     assert GroupLasso().strength == L1OnBatchNormScale().strength == _DEFAULT_STRENGTH
+
+
+def test_a_scan_becomes_bars_of_what_each_group_costs():
+    groups = [{"name": "a", "channels": 8, "metric": [0.5, 0.9]}, {"name": "b", "channels": 4, "metric": [0.8, 1.0]}]
+    scan = {"base": 0.9, "keep": [0.25, 0.5], "groups": groups}
+    section = step_sections({"step": "SensitivityScan", "measurements": {"sensitivity": scan}})[-1]
+    (charts,) = section.content
+    assert [one.title for one in charts.charts] == [
+        "metric lost with 25% of one group's channels",
+        "metric lost with 50% of one group's channels",
+    ]
+    (bars,) = charts.charts[0].figure["data"]
+    assert list(bars["y"]) == ["a", "b"]
+    assert list(bars["x"]) == pytest.approx([0.4, 0.1])
