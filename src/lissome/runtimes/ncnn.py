@@ -47,18 +47,33 @@ class Ncnn(Runtime):
         return self.precisions if half else ("float32", "bfloat16")
 
     def _open(self, folder: Path, settings: SessionSettings) -> Session:
-        net = self._engine().Net()
-        net.opt.num_threads = settings.threads
-        net.opt.use_vulkan_compute = False
-        # By default ncnn rounds to 16 bits wherever the CPU can; here the precision is what was asked for.
-        for precision, switches in _HALVES.items():
-            _switch(net.opt, switches, on=precision == settings.precision)
-        for name, switches in _KERNELS.items():
-            _switch(net.opt, switches, on=bool(settings.options[name]))
-        param, weights = (str(folder / name) for name in self.files)
-        if net.load_param(param) != 0 or net.load_model(weights) != 0:
-            raise EngineError("ncnn cannot read its .param or .bin file", fix="export it again")
+        net = load_net(self._engine(), folder, settings)
         return _NcnnSession(self._engine(), net, self._describe(settings))
+
+
+def load_net(engine: Any, folder: Path, settings: SessionSettings) -> Any:
+    """Return the engine's own network, set as asked.
+
+    Args:
+        engine: The module ncnn.
+        folder: Where the files of `Ncnn.files` lie.
+        settings: Threads, precision and options.
+
+    Raises:
+        EngineError: It cannot read the files.
+    """
+    net = engine.Net()
+    net.opt.num_threads = settings.threads
+    net.opt.use_vulkan_compute = False
+    # By default ncnn rounds to 16 bits wherever the CPU can; here the precision is what was asked for.
+    for precision, switches in _HALVES.items():
+        _switch(net.opt, switches, on=precision == settings.precision)
+    for name, switches in _KERNELS.items():
+        _switch(net.opt, switches, on=bool(settings.options[name]))
+    param, weights = (str(folder / name) for name in Ncnn.files)
+    if net.load_param(param) != 0 or net.load_model(weights) != 0:
+        raise EngineError("ncnn cannot read its .param or .bin file", fix="export it again")
+    return net
 
 
 def _switch(option: Any, names: tuple[str, ...], *, on: bool) -> None:

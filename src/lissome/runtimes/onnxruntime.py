@@ -36,20 +36,32 @@ class OnnxRuntime(ReadsOnnx):
     def _open(self, folder: Path, settings: SessionSettings) -> Session:
         path = folder / self.files[0]
         engine = self._engine()
-        options = engine.SessionOptions()
-        options.intra_op_num_threads = settings.threads
-        options.inter_op_num_threads = 1
-        options.execution_mode = engine.ExecutionMode.ORT_SEQUENTIAL
-        levels = engine.GraphOptimizationLevel
-        options.graph_optimization_level = {
-            "all": levels.ORT_ENABLE_ALL,
-            "extended": levels.ORT_ENABLE_EXTENDED,
-            "basic": levels.ORT_ENABLE_BASIC,
-            "disabled": levels.ORT_DISABLE_ALL,
-        }[str(settings.options["optimization"])]
-        options.log_severity_level = 4  # what fails is raised; the library never prints
+        options = session_options(engine, settings.threads, str(settings.options["optimization"]))
         inner = engine.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         return _OnnxRuntimeSession(inner, self._describe(settings))
+
+
+def session_options(engine: Any, threads: int, optimization: str = "all") -> Any:
+    """Return the options of a session: one node after the other, in silence.
+
+    Args:
+        engine: The module onnxruntime.
+        threads: Threads of the engine.
+        optimization: A value of the option of that name.
+    """
+    options = engine.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = engine.ExecutionMode.ORT_SEQUENTIAL
+    levels = engine.GraphOptimizationLevel
+    options.graph_optimization_level = {
+        "all": levels.ORT_ENABLE_ALL,
+        "extended": levels.ORT_ENABLE_EXTENDED,
+        "basic": levels.ORT_ENABLE_BASIC,
+        "disabled": levels.ORT_DISABLE_ALL,
+    }[optimization]
+    options.log_severity_level = 4  # what fails is raised; the library never prints
+    return options
 
 
 def onnx_precision(path: Path) -> str:

@@ -50,6 +50,25 @@ class Latency:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
+def latency_of(values_ms: Floats) -> Latency:
+    """Return least, median, greatest and spread of some times.
+
+    Shape:
+        values_ms: (n,), n ≥ 1.
+
+    Example:
+        >>> latency_of(np.array([1.0, 2.0, 3.0])).median_ms
+        2.0
+    """
+    low, median, high = np.percentile(values_ms, (25, 50, 75))
+    return Latency(
+        min_ms=float(values_ms.min()),
+        median_ms=float(median),
+        max_ms=float(values_ms.max()),
+        spread=float((high - low) / median) if median else 0.0,
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
     """What was measured.
@@ -77,14 +96,7 @@ class Timing:
         Raises:
             UnknownNameError: There is no such candidate.
         """
-        values = np.asarray(choose(self.samples_ms, name, "candidate"))
-        low, median, high = np.percentile(values, (25, 50, 75))
-        return Latency(
-            min_ms=float(values.min()),
-            median_ms=float(median),
-            max_ms=float(values.max()),
-            spread=float((high - low) / median) if median else 0.0,
-        )
+        return latency_of(np.asarray(choose(self.samples_ms, name, "candidate")))
 
     def speedup(self, name: str, over: str | None = None) -> Interval:
         """Return how many times quicker a candidate is, as the median of the rounds' own ratios.
@@ -162,7 +174,7 @@ def measure(
         choose(candidates, baseline, "candidate")
     generator = np.random.default_rng(seed)
     names = list(candidates)
-    with _garbage_collection_off():
+    with garbage_collection_off():
         calls = {name: _warm(candidates[name], warmup, clock) for name in names}
         times: list[list[float]] = []
         end, look = clock() + seconds, float(rounds)
@@ -220,7 +232,8 @@ def _is_tight(times: list[list[float]], names: list[str], baseline: str | None, 
 
 
 @contextmanager
-def _garbage_collection_off() -> Iterator[None]:
+def garbage_collection_off() -> Iterator[None]:
+    """Keep Python from collecting garbage inside of the block."""
     was_on = gc.isenabled()
     gc.collect()
     gc.disable()
