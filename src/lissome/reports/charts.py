@@ -137,7 +137,7 @@ def chart_of(title: str, figure: Any, height: int) -> Chart:
     """Return a figure for the page, with its legend beside the title."""
     # The page draws the legend: plotly.js's own takes half of a narrow screen.
     figure.update_layout(template=None, showlegend=False)
-    names = tuple(unescape(one.name) for one in figure.data)
+    names = tuple(unescape(one.name or "") for one in figure.data)
     return Chart(title=title, figure=figure.to_plotly_json(), height=height, legend=names if len(names) > 1 else ())
 
 

@@ -106,6 +106,29 @@ class Prose:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PicturePair:
+    """Two pictures that belong together.
+
+    Args:
+        pictures: PNG data URIs.
+        names: What each shows.
+        caption: What they have in common.
+    """
+
+    pictures: tuple[str, str]
+    names: tuple[str, str]
+    caption: str
+
+
+@dataclass(frozen=True, slots=True)
+class PicturePairs:
+    """Pairs of pictures side by side."""
+
+    kind: ClassVar[str] = "pictures"
+    pairs: tuple[PicturePair, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fold:
     """Content that opens on a click.
 
@@ -146,7 +169,7 @@ class Card:
     facts: tuple[tuple[str, str], ...]
 
 
-Content = Table | Charts | Facts | Code | Prose | Fold
+Content = Table | Charts | Facts | Code | Prose | PicturePairs | Fold
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,13 @@ from lissome.core.errors import SettingError
 from lissome.core.files import write_text
 from lissome.reports.comparison_article import comparison_article
 from lissome.reports.elements import Article
+from lissome.reports.ghosts_article import ghosts_article
 from lissome.reports.outcome_article import outcome_article
 from lissome.reports.profile_article import profile_article
 
 
 class Reportable(Protocol):
-    """A result that gives itself as plain values: a Comparison, an Outcome, a Profile."""
+    """A result that gives itself as plain values: a Comparison, an Outcome, a Profile, Ghosts."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as plain JSON values."""
@@ -29,6 +30,7 @@ _ARTICLES: Mapping[tuple[str, ...], Callable[[Mapping[str, Any]], Article]] = {
     ("original", "compressed"): comparison_article,
     ("step", "parts"): outcome_article,
     ("rows", "params", "macs"): profile_article,
+    ("ghost_layers",): ghosts_article,
 }
 
 
@@ -37,7 +39,7 @@ def report(path: str | os.PathLike[str], *results: Reportable) -> Path:
 
     Args:
         path: The file to write, whole or not at all; its folder is made if absent.
-        results: Any mix of `Profile`, `Outcome` and `Comparison`, at least one, shown in this order.
+        results: Any mix of `Profile`, `Outcome`, `Comparison` and `Ghosts`, at least one, shown in this order.
 
     Returns:
         The path.
