@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from lissome.core.names import load_attribute
 
 if TYPE_CHECKING:
+    from lissome.advice.advise import advise
+    from lissome.advice.ghosts import ghosts
     from lissome.compression.folding.fold_batch_norm import FoldBatchNorm
     from lissome.compression.folding.fold_branches import FoldBranches
     from lissome.compression.pruning import scores
@@ -64,6 +66,8 @@ if TYPE_CHECKING:
     from lissome.timing.measure import measure
     from lissome.timing.measure_latency import MeasureLatency
     from lissome.timing.measure_layers import measure_layers
+    from lissome.timing.throughput import throughput
+    from lissome.timing.time_layers import time_layers
     from lissome.timing.verify import verify
     from lissome.training import optimizers, regularizers
     from lissome.training.evaluate import evaluate
@@ -118,6 +122,7 @@ __all__ = [
     "Train",
     "UnknownNameError",
     "WeightsError",
+    "advise",
     "bench",
     "build",
     "calibrators",
@@ -125,6 +130,7 @@ __all__ = [
     "evaluate",
     "export",
     "formats",
+    "ghosts",
     "load",
     "load_weights",
     "measure",
@@ -140,6 +146,8 @@ __all__ = [
     "retune",
     "sample",
     "scores",
+    "throughput",
+    "time_layers",
     "verify",
 ]
 
@@ -187,6 +195,7 @@ _HOMES = {
     "Train": "lissome.training.train:Train",
     "UnknownNameError": "lissome.core.errors:UnknownNameError",
     "WeightsError": "lissome.core.errors:WeightsError",
+    "advise": "lissome.advice.advise:advise",
     "bench": "lissome.timing.bench:bench",
     "build": "lissome.tuning.build:build",
     "calibrators": "lissome.compression.quantization.calibrators",
@@ -194,11 +203,12 @@ _HOMES = {
     "evaluate": "lissome.training.evaluate:evaluate",
     "export": "lissome.exporting.export:export",
     "formats": "lissome.compression.quantization.formats",
+    "ghosts": "lissome.advice.ghosts:ghosts",
     "load": "lissome.runtimes.artifact:load",
     "load_weights": "lissome.models.weights:load_weights",
     "measure": "lissome.timing.measure:measure",
-    "optimize": "lissome.exporting.optimize:optimize",
     "measure_layers": "lissome.timing.measure_layers:measure_layers",
+    "optimize": "lissome.exporting.optimize:optimize",
     "optimizers": "lissome.training.optimizers",
     "predict": "lissome.profiling.roofline:predict",
     "profile": "lissome.profiling.profile:profile",
@@ -209,6 +219,8 @@ _HOMES = {
     "retune": "lissome.tuning.retune:retune",
     "sample": "lissome.data.embedded_sample:sample",
     "scores": "lissome.compression.pruning.scores",
+    "throughput": "lissome.timing.throughput:throughput",
+    "time_layers": "lissome.timing.time_layers:time_layers",
     "verify": "lissome.timing.verify:verify",
 }
 

@@ -2,13 +2,16 @@
 
 import typer
 
+from lissome.cli.advise import advise
 from lissome.cli.bench import bench
 from lissome.cli.build import build
 from lissome.cli.compress import compress
 from lissome.cli.demo import demo
 from lissome.cli.doctor import doctor
 from lissome.cli.export import export
+from lissome.cli.ghosts import ghosts
 from lissome.cli.list import list_table
+from lissome.cli.measure import measure
 from lissome.cli.optimize import optimize
 from lissome.cli.profile import profile
 from lissome.cli.verify import verify
@@ -22,6 +25,9 @@ app = typer.Typer(
 )
 app.command()(demo)
 app.command()(profile)
+app.command()(measure)
+app.command()(advise)
+app.command()(ghosts)
 app.command()(compress)
 app.command()(export)
 app.command()(optimize)

@@ -10,6 +10,7 @@ from torch import nn
 
 from lissome.core.context import Context
 from lissome.core.errors import BadDataError, BadModelError, LissomeError, SettingError, WeightsError
+from lissome.core.names import choose
 from lissome.core.progress import Progress
 from lissome.core.step import require_finite
 from lissome.data import sample
@@ -50,6 +51,24 @@ def find_model(name: str, weights: Path | None, classes: int | None = None) -> n
             )
     require_finite(model)
     return model.eval()
+
+
+def find_input(name: str, shape: tuple[int, ...] | None) -> tuple[int, ...]:
+    """Return the input shape: the one given, or that of the catalog network.
+
+    Args:
+        name: What the user named as the model.
+        shape: What the user gave, or None.
+
+    Raises:
+        SettingError: Nothing is given, and the network is the user's own.
+        UnknownNameError: No catalog network has that name.
+    """
+    if shape is not None:
+        return shape
+    if ".py:" in name:
+        raise SettingError("the input shape is not known", where=name, fix="add --input 1x3x224x224")
+    return (1, *choose(CATALOG, name, "model").input)
 
 
 def find_task(data: str, shape: tuple[int, ...] | None, seed: int) -> Task:

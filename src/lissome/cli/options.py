@@ -18,6 +18,7 @@ Data = Annotated[
 ]
 Input = Annotated[str | None, typer.Option(help="Input shape, e.g. 1x3x96x96.")]
 On = Annotated[str, typer.Option(help="Engines, separated by commas.")]
+Seconds = Annotated[float, typer.Option(min=0.01, help="Time for each measurement.")]
 Seed = Annotated[int, typer.Option(help="Whence all randomness comes.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 

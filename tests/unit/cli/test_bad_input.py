@@ -235,3 +235,30 @@ def test_an_interrupted_run_asks_for_resume(refused: Refusal, tmp_path: Path) ->
 def test_a_folder_that_cannot_be_written(refused: Refusal, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert "file" in refused("export resnet20 --on onnxruntime --out file/x.lissome")
+
+
+def test_advice_needs_a_device_that_exists(refused: Refusal) -> None:
+    assert "did you mean 'raspberry_pi_4'" in refused("advise resnet20 --device raspbery_pi_4")
+    assert "--device: is missing" in refused("advise resnet20")
+    assert "or 'resnet20'" in refused("advise resnet2O --device raspberry_pi_4 --json")
+    assert "only a network on this machine" in refused("advise resnet20 --device raspberry_pi_4 --measure")
+
+
+def test_an_engine_without_clocks_is_named(refused: Refusal) -> None:
+    assert "choose of torch, onnxruntime, ncnn" in refused("measure resnet20 --on onnxruntime,openvino")
+    assert "did you mean 'onnxruntime'" in refused("measure resnet20 --on onnxruntim --batches 1")
+    assert "no list of whole numbers" in refused("measure resnet20 --batches 1,0")
+    assert "no device is called" in refused("measure resnet20 --device pi")
+
+
+def test_a_users_network_needs_an_input_shape(refused: Refusal, tmp_path: Path) -> None:
+    (tmp_path / "my.py").write_text("from torch import nn\ndef build():\n    return nn.Conv2d(3, 4, 1)\n")
+    for line in ("measure my.py:build", "advise my.py:build --device raspberry_pi_4"):
+        assert "add --input" in refused(line)
+
+
+def test_ghosts_need_images_and_a_page_that_can_be_written(refused: Refusal, tmp_path: Path) -> None:
+    assert "--data: is missing" in refused("ghosts resnet20")
+    assert "threshold is 2" in refused("ghosts resnet20 --data sample --images 2 --threshold 2")
+    (tmp_path / "file").write_text("")
+    assert "cannot be written" in refused("ghosts resnet20 --data sample --images 2 --html file/x.html")

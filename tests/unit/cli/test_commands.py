@@ -157,3 +157,26 @@ def test_profile_with_two_inputs(run: Run, tmp_path: Path) -> None:
     table = json.loads(run("profile two.py:Net --input 2x3,3x4 --json"))
     assert table["inputs"] == [[2, 3], [3, 4]]
     assert table["flops"] == 2 * 4 * 5
+
+
+def test_advise_prints_one_document(run: Run) -> None:
+    table = json.loads(run("advise mobilenet_v2 --device rtx_3080 --json"))
+    assert table["name"] == "mobilenet_v2"
+    assert "no_depthwise_on_accelerators" in [one["rule"] for one in table["tips"]]
+    assert "on cortex_m7" in run("advise my.py:build --input 1x3x8x8 --device cortex_m7")
+
+
+def test_measure_prints_layers_or_batches(run: Run) -> None:
+    table = json.loads(run("measure my.py:build --input 1x3x8x8 --on torch,onnxruntime --seconds 0.02 --json"))
+    assert [one["runtime"] for one in table["engines"]] == ["torch", "onnxruntime"]
+    assert len(table["engines"][0]["layer_times"]) == 9
+    text = run("measure my.py:build --input 1x3x8x8 --seconds 0.02 --sort time --top 1")
+    assert "more layers" in text
+    rates = json.loads(run("measure my.py:build --input 1x3x8x8 --on torch --batches 1,2 --seconds 0.02 --json"))
+    assert [one["batch"] for one in rates["throughput"]] == [1, 2]
+
+
+def test_ghosts_write_a_page(run: Run, tmp_path: Path) -> None:
+    table = json.loads(run("ghosts my.py:build --data d.npz --images 4 --html g.html --json"))
+    assert [one["layer"] for one in table["ghost_layers"]] == ["0", "3"]
+    assert "<img " in (tmp_path / "g.html").read_text()
