@@ -11,6 +11,7 @@ from lissome.core.names import load_attribute
 if TYPE_CHECKING:
     from lissome.advice.advise import advise
     from lissome.advice.ghosts import ghosts
+    from lissome.advice.recommend import Requirement, recommend
     from lissome.compression.folding.fold_batch_norm import FoldBatchNorm
     from lissome.compression.folding.fold_branches import FoldBranches
     from lissome.compression.pruning import scores
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     from lissome.timing.measure import measure
     from lissome.timing.measure_latency import MeasureLatency
     from lissome.timing.measure_layers import measure_layers
+    from lissome.timing.side_by_side import compare
     from lissome.timing.throughput import throughput
     from lissome.timing.time_layers import time_layers
     from lissome.timing.verify import verify
@@ -110,6 +112,7 @@ __all__ = [
     "Quantize",
     "RecalibrateBatchNorm",
     "Recipe",
+    "Requirement",
     "RunDirectory",
     "RunError",
     "SensitivityScan",
@@ -126,6 +129,7 @@ __all__ = [
     "bench",
     "build",
     "calibrators",
+    "compare",
     "create",
     "evaluate",
     "export",
@@ -141,6 +145,7 @@ __all__ = [
     "profile",
     "recipe_from_toml",
     "recipe_to_toml",
+    "recommend",
     "regularizers",
     "report",
     "retune",
@@ -183,6 +188,7 @@ _HOMES = {
     "Quantize": "lissome.compression.quantization.quantize:Quantize",
     "RecalibrateBatchNorm": "lissome.training.recalibrate_batch_norm:RecalibrateBatchNorm",
     "Recipe": "lissome.core.recipe:Recipe",
+    "Requirement": "lissome.advice.recommend:Requirement",
     "RunDirectory": "lissome.core.run_directory:RunDirectory",
     "RunError": "lissome.core.errors:RunError",
     "SensitivityScan": "lissome.compression.pruning.sensitivity_scan:SensitivityScan",
@@ -199,6 +205,7 @@ _HOMES = {
     "bench": "lissome.timing.bench:bench",
     "build": "lissome.tuning.build:build",
     "calibrators": "lissome.compression.quantization.calibrators",
+    "compare": "lissome.timing.side_by_side:compare",
     "create": "lissome.models.create:create",
     "evaluate": "lissome.training.evaluate:evaluate",
     "export": "lissome.exporting.export:export",
@@ -214,6 +221,7 @@ _HOMES = {
     "profile": "lissome.profiling.profile:profile",
     "recipe_from_toml": "lissome.tables:recipe_from_toml",
     "recipe_to_toml": "lissome.core.recipe_toml:recipe_to_toml",
+    "recommend": "lissome.advice.recommend:recommend",
     "regularizers": "lissome.training.regularizers",
     "report": "lissome.reports.report:report",
     "retune": "lissome.tuning.retune:retune",

@@ -5,6 +5,7 @@ import typer
 from lissome.cli.advise import advise
 from lissome.cli.bench import bench
 from lissome.cli.build import build
+from lissome.cli.compare import compare
 from lissome.cli.compress import compress
 from lissome.cli.demo import demo
 from lissome.cli.doctor import doctor
@@ -14,6 +15,7 @@ from lissome.cli.list import list_table
 from lissome.cli.measure import measure
 from lissome.cli.optimize import optimize
 from lissome.cli.profile import profile
+from lissome.cli.recommend import recommend
 from lissome.cli.verify import verify
 
 app = typer.Typer(
@@ -28,6 +30,8 @@ app.command()(profile)
 app.command()(measure)
 app.command()(advise)
 app.command()(ghosts)
+app.command()(recommend)
+app.command()(compare)
 app.command()(compress)
 app.command()(export)
 app.command()(optimize)

@@ -262,3 +262,18 @@ def test_ghosts_need_images_and_a_page_that_can_be_written(refused: Refusal, tmp
     assert "threshold is 2" in refused("ghosts resnet20 --data sample --images 2 --threshold 2")
     (tmp_path / "file").write_text("")
     assert "cannot be written" in refused("ghosts resnet20 --data sample --images 2 --html file/x.html")
+
+
+def test_a_recommendation_needs_a_device_and_limits_that_can_be(refused: Refusal) -> None:
+    assert "--device: is missing" in refused("recommend")
+    assert "did you mean 'raspberry_pi_4'" in refused("recommend --device raspbery_pi_4 --max-ms 30")
+    assert "max_ms is -1" in refused("recommend --device raspberry_pi_4 --max-ms -1")
+    assert "did you mean 'imagenet'" in refused("recommend --device raspberry_pi_4 --dataset imagenett")
+
+
+def test_comparing_what_cannot_be_compared(refused: Refusal, tmp_path: Path) -> None:
+    assert "or 'resnet20'" in refused("compare resnet20 resnet2O")
+    assert "x.lissome" in refused("compare resnet20 x.lissome")
+    (tmp_path / "my.py").write_text("from torch import nn\ndef build():\n    return nn.Conv2d(3, 4, 1)\n")
+    assert "add --input" in refused("compare my.py:build resnet20")
+    assert "did you mean 'onnxruntime'" in refused("compare resnet20 resnet32 --on onnxruntim")

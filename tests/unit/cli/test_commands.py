@@ -180,3 +180,17 @@ def test_ghosts_write_a_page(run: Run, tmp_path: Path) -> None:
     table = json.loads(run("ghosts my.py:build --data d.npz --images 4 --html g.html --json"))
     assert [one["layer"] for one in table["ghost_layers"]] == ["0", "3"]
     assert "<img " in (tmp_path / "g.html").read_text()
+
+
+def test_recommend_prints_one_document(run: Run) -> None:
+    line = "recommend --device raspberry_pi_4 --dataset cifar10 --models resnet20,resnet56 --max-ms 10"
+    table = json.loads(run(f"{line} --json"))
+    assert table["front"] == ["resnet20"]
+    assert "front: resnet20" in run(line)
+
+
+def test_compare_prints_one_document(run: Run) -> None:
+    table = json.loads(run("compare resnet56 resnet20 --json"))
+    figures = {one["name"]: one for one in table["quantities"]}
+    assert figures["MACs"]["factor"] == pytest.approx(125_485_696 / 40_551_040)
+    assert table["names"] == ["resnet56", "resnet20"]
