@@ -1,4 +1,4 @@
-"""Convolutions as numbers: weight, bias and window, computed with in double precision."""
+"""Convolutions as numbers: weight, bias and window. What is computed from them is computed in double precision."""
 
 from dataclasses import dataclass, replace
 
@@ -9,7 +9,8 @@ from lissome.graph.graph import Graph
 from lissome.graph.node import Node
 from lissome.graph.window_rules import Window, window_of
 
-Floats = npt.NDArray[np.float64]
+Doubles = npt.NDArray[np.float64]
+Floats = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,7 @@ class Convolution:
     """A convolution whose weight and bias are constants.
 
     Args:
-        weight: Shape (channels out, channels in / group, *kernel).
+        weight: Shape (channels out, channels in / group, *kernel); float32 as it is stored, or computed float64.
         bias: Shape (channels out,); zeros where there is none.
         group: Number of groups.
         window: Kernel, strides, paddings, dilations.
@@ -27,6 +28,11 @@ class Convolution:
     bias: Floats
     group: int
     window: Window
+
+    @property
+    def exact(self) -> npt.NDArray[np.float64]:
+        """The weight in double precision, to compute with."""
+        return self.weight.astype(np.float64)
 
     @property
     def outputs(self) -> int:
@@ -48,19 +54,19 @@ class Convolution:
         """Whether every output channel sees every input channel."""
         return self.group == 1
 
-    def scaled(self, scale: Floats, shift: Floats) -> "Convolution":
+    def scaled(self, scale: Doubles, shift: Doubles) -> "Convolution":
         """Return the convolution followed by ``y · scale + shift``, one number a channel."""
-        column = scale.reshape(-1, *[1] * (self.weight.ndim - 1))
-        return replace(self, weight=self.weight * column, bias=self.bias * scale + shift)
+        column = scale.astype(np.float64).reshape(-1, *[1] * (self.weight.ndim - 1))
+        return replace(self, weight=self.exact * column, bias=self.bias * scale + shift)
 
-    def after_scaling(self, scale: Floats, shift: Floats) -> "Convolution":
+    def after_scaling(self, scale: Doubles, shift: Doubles) -> "Convolution":
         """Return the convolution of ``x · scale + shift``; right inside of zero padding only if the shift is 0."""
         per_group = self.weight.shape[1]
         factor = np.repeat(scale.reshape(self.group, per_group), self.outputs // self.group, axis=0)
         offset = np.repeat(shift.reshape(self.group, per_group), self.outputs // self.group, axis=0)
         tail = (1,) * len(self.window.kernel)
-        added = (self.weight * offset.reshape(*offset.shape, *tail)).reshape(self.outputs, -1).sum(axis=1)
-        return replace(self, weight=self.weight * factor.reshape(*factor.shape, *tail), bias=self.bias + added)
+        added = (self.exact * offset.reshape(*offset.shape, *tail)).reshape(self.outputs, -1).sum(axis=1)
+        return replace(self, weight=self.exact * factor.reshape(*factor.shape, *tail), bias=self.bias + added)
 
 
 def read_convolution(graph: Graph, node: Node | None) -> Convolution | None:
@@ -82,7 +88,7 @@ def read_convolution(graph: Graph, node: Node | None) -> Convolution | None:
     except ValueError:
         return None
     zeros = np.zeros(weight.shape[0]) if bias is None else bias.astype(np.float64)
-    return Convolution(weight.astype(np.float64), zeros, group, window)
+    return Convolution(weight, zeros, group, window)
 
 
 def write_convolution(graph: Graph, source: str, made: Convolution, output: str = "") -> Node:

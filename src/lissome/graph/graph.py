@@ -40,6 +40,8 @@ class Graph:
         self.model, self.inputs, self.outputs, self.opset = model, inputs, outputs, opset
         self._nodes: dict[Node, None] = {}
         self._constants: dict[str, onnx.TensorProto | Array] = {}
+        # What was read from stored tensors, by their identity; shared between copies.
+        self._arrays: dict[int, tuple[onnx.TensorProto, Array]] = {}
         self._makers: dict[str, Node] = {}
         self._readers: dict[str, dict[Node, None]] = {}
         self._captured: Counter[str] = Counter()
@@ -50,7 +52,7 @@ class Graph:
     def copy(self) -> "Graph":
         """Return a graph that can be changed without this one noticing."""
         made = Graph(self.model, self.inputs, self.outputs, self.opset)
-        made._constants, made._count = dict(self._constants), self._count
+        made._constants, made._count, made._arrays = dict(self._constants), self._count, self._arrays
         for node in self._nodes:
             made.add(node.copy())
         made._shapes = self._shapes.copy(made) if self._shapes else None
@@ -106,9 +108,12 @@ class Graph:
             BadModelError: Its bytes do not fit its shape and type.
         """
         value = self._constants.get(name)
-        if isinstance(value, onnx.TensorProto):
-            value = self._constants[name] = tensor_array(value)
-        return value
+        if not isinstance(value, onnx.TensorProto):
+            return value
+        known = self._arrays.get(id(value))
+        if known is None:
+            known = self._arrays[id(value)] = (value, tensor_array(value))
+        return known[1]
 
     def is_constant(self, name: str) -> bool:
         """Tell whether a tensor is a constant."""

@@ -209,7 +209,7 @@ def _run(
         with np.errstate(all="ignore"):  # a file's weights may hold anything; the judge compares what comes of it
             notes = one.run(copy, facts)
         made = model_from_graph(copy) if judge and any(note.applied for note in notes) else None
-    except (LissomeError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+    except (LissomeError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         # A file may hold what no pass expects. The graph as it was is still right, so that is what goes on.
         return graph, (Note(_REJECTED, f"taken back, since {type(error).__name__}: {error}", applied=False),)
     if not any(note.applied for note in notes):

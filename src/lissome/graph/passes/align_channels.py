@@ -78,7 +78,8 @@ def _obstacle(graph: Graph, below: Division) -> Refusal | None:
 
 def _with_zeros(array: Floats, axis: int, count: int) -> Floats:
     padding = [(0, count if place == axis else 0) for place in range(array.ndim)]
-    return np.pad(array, padding)
+    made: Floats = np.pad(array.astype(np.float64), padding)
+    return made
 
 
 def _pixels(graph: Graph, name: str) -> int:

@@ -34,13 +34,9 @@ class EliminateConcats(Pass[Division]):
         if part_sizes(graph, node) is None or graph.shapes.rank(node.output) != 4:
             return None
         found = divide_from(graph, node)
-        if isinstance(found, Refusal):
-            return found
-        if any(graph.is_output(name) for name in found.tensors):
-            return Refusal("the whole leaves the graph")
-        makers = [graph.maker(name) for join in found.joins for name in join.inputs]
-        if any(one is not None and one.op in ("Split", "Slice", "Gather") for one in makers):
-            return Refusal("its parts were cut from larger tensors, and would be copied all the same")
+        obstacle = found if isinstance(found, Refusal) else _obstacle(graph, found, facts)
+        if isinstance(found, Refusal) or obstacle is not None:
+            return obstacle
         saved, cost = _saved(graph, found, facts), _cost(graph, found, facts)
         if saved <= cost:
             return Refusal(f"dividing costs as much as copying {cost:,.0f} elements, and saves {saved:,.0f}")
@@ -68,6 +64,17 @@ class EliminateConcats(Pass[Division]):
         graph.remove(*gone)
         graph.forget_shapes()
         return f"{len(match.joins)} concatenations of {'+'.join(map(str, match.sizes))} channels are gone"
+
+
+def _obstacle(graph: Graph, found: Division, facts: EngineFacts) -> Refusal | None:
+    if any(graph.is_output(name) for name in found.tensors):
+        return Refusal("the whole leaves the graph")
+    makers = [graph.maker(name) for join in found.joins for name in join.inputs]
+    if any(one is not None and one.op in ("Split", "Slice", "Gather") for one in makers):
+        return Refusal("its parts were cut from larger tensors, and would be copied all the same")
+    if facts.part_cost and any(size % facts.block for size in found.sizes):
+        return Refusal(f"its parts are no whole blocks of {facts.block} channels: {facts.part_cost}")
+    return None
 
 
 def _each(graph: Graph, node: Node, inputs: list[list[str]], match: Division) -> list[str]:
@@ -118,7 +125,7 @@ def _saved(graph: Graph, found: Division, facts: EngineFacts) -> float:
     for join in found.joins:
         elements = 2 * sum(found.sizes) * _pixels(graph, join.output)
         total += elements + NODE_COST
-        if not whole_blocks:  # out of the layout and back
+        if not whole_blocks and facts.align > 1:  # out of the layout and back
             total += 2 * elements + (len(found.sizes) + 1) * NODE_COST
     return total
 

@@ -74,7 +74,9 @@ class MergeSummedConvs(Pass[Sum]):
         merged = _merge(first, second)
         if isinstance(merged, Refusal):
             return merged
-        return Sum(first.source, merged, tuple(one.node for one in pair if one.node is not None))
+        # x + x of one convolution is a pair of the same node
+        gone = dict.fromkeys(one.node for one in pair if one.node is not None)
+        return Sum(first.source, merged, tuple(gone))
 
     def rewrite(self, graph: Graph, node: Node, match: Sum) -> str:
         """One convolution takes the place of all."""
@@ -155,4 +157,4 @@ def _added(one: Convolution, other: Convolution) -> Convolution | Refusal:
         if before < 0 or after < 0:
             return Refusal("neither kernel covers the other, a larger one would cost more MACs")
         padding.append((before, after))
-    return replace(large, weight=large.weight + np.pad(small.weight, padding), bias=large.bias + small.bias)
+    return replace(large, weight=large.exact + np.pad(small.exact, padding), bias=large.bias + small.bias)

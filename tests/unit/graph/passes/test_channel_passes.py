@@ -154,3 +154,102 @@ def test_channels_that_fit_or_that_others_see_stay(build, rewrite):
     x = b.node("Softmax", b.conv("x", 8, 10, 3), axis=1)
     done = rewrite(b.model(b.conv(x, 10, 16)), "align_channels", engine="onnxruntime")
     assert "in one piece" in done.refusals[0]
+
+
+def test_parallel_convolutions_that_are_joined_become_one(build, rewrite):
+    b = build()
+    parts = [b.node("Relu", b.conv("x", 8, width, 3)) for width in (4, 8)]
+    wide = b.node("Concat", b.node("Sigmoid", "x"), *parts, axis=1)
+    done = rewrite(b.model(wide), "merge_parallel_convs", engine="onnxruntime")
+    assert done.operators == {"Conv": 1, "Relu": 1, "Sigmoid": 1, "Concat": 1}
+    assert done.difference < LIMIT
+
+
+def test_parallel_convolutions_are_split_only_where_that_is_free(build, rewrite):
+    b = build()
+    model = b.model(*(b.conv(b.node("Relu", b.conv("x", 8, width)), width, 4, 3) for width in (4, 8)))
+    done = rewrite(model, "merge_parallel_convs", engine="openvino")
+    assert done.operators == {"Conv": 3, "Relu": 1, "Split": 1}
+    assert done.difference < LIMIT
+    done = rewrite(model, "merge_parallel_convs", engine="onnxruntime")
+    assert done.fired == 0
+    assert "would have to be split" in done.refusals[0]
+
+
+@pytest.mark.parametrize("opset", [11, 17])
+def test_a_split_has_the_form_of_its_opset(opset, build, rewrite):
+    b = build(opset=opset)
+    model = b.model(*(b.conv(b.node("Relu", b.conv("x", 8, width)), width, 4, 3) for width in (4, 8)))
+    done = rewrite(model, "merge_parallel_convs", engine="openvino")
+    assert done.operators["Split"] == 1
+    assert done.difference < LIMIT
+
+
+def test_other_kernels_are_padded_only_where_that_costs_little(build, rewrite):
+    b = build()
+    parts = [b.conv("x", 8, 64, 3), b.conv("x", 8, 1)]
+    done = rewrite(b.model(b.node("Concat", *parts, axis=1)), "merge_parallel_convs")
+    assert done.operators == {"Conv": 1, "Concat": 1}
+    assert done.difference < LIMIT
+    b = build()
+    parts = [b.conv("x", 8, 16, 3), b.conv("x", 8, 16)]
+    done = rewrite(b.model(b.node("Concat", *parts, axis=1)), "merge_parallel_convs")
+    assert "times the MACs" in done.refusals[0]
+
+
+def test_parallel_convolutions_of_other_strides_or_activations_stay(build, rewrite):
+    b = build()
+    parts = [b.node("Relu", b.conv("x", 8, 4)), b.node("Sigmoid", b.conv("x", 8, 4))]
+    done = rewrite(b.model(b.node("Concat", *parts, axis=1)), "merge_parallel_convs", engine="openvino")
+    assert done.refusals == ["they differ in strides, dilations or activation"]
+
+
+def masked(b, dead_rows=(), dead_columns=()):
+    """A block of 20 channels of which some were masked."""
+    first, weight, bias = b.conv("x", 8, 20, 3), b.nodes[-1].input[1], b.nodes[-1].input[2]
+    b.constants[weight][list(dead_rows)] = 0
+    b.constants[bias][list(dead_rows)] = 0
+    middle = b.conv(b.node("Relu", first), 20, 20, 3, group=20, bias=False)
+    last = b.conv(middle, 20, 8)
+    b.constants[b.nodes[-1].input[1]][:, list(dead_columns)] = 0
+    return last
+
+
+def test_dead_channels_go(build, rewrite):
+    b = build()
+    done = rewrite(b.model(masked(b, dead_rows=(1, 2), dead_columns=(5,))), "narrow_channels")
+    widths = sorted(one.dims[0] for one in done.after.graph.initializer if len(one.dims) == 4)
+    assert (done.fired, widths) == (1, [8, 17, 17])
+    assert done.difference < LIMIT
+
+
+def test_dead_channels_go_by_whole_blocks_for_an_engine_that_has_them(build, rewrite):
+    b = build()
+    done = rewrite(b.model(masked(b, dead_rows=(1, 2, 7, 8, 19))), "narrow_channels", engine="onnxruntime")
+    widths = sorted(one.dims[0] for one in done.after.graph.initializer if len(one.dims) == 4)
+    assert (done.fired, widths) == (1, [8, 16, 16])
+    assert done.difference < LIMIT
+    b = build()
+    done = rewrite(b.model(masked(b, dead_rows=(1, 2))), "narrow_channels", engine="onnxruntime")
+    assert "less than a block" in done.refusals[0]
+
+
+def test_channels_that_are_constant_but_not_zero_stay(build, rewrite):
+    b = build()
+    first, weight = b.conv("x", 8, 20, 3), b.nodes[-1].input[1]
+    b.constants[weight][3] = 0  # its bias is not
+    done = rewrite(b.model(b.conv(b.node("Relu", first), 20, 8, 3)), "narrow_channels")
+    assert done.fired == 0
+    b = build()
+    first, weight, bias = b.conv("x", 8, 20, 3), b.nodes[-1].input[1], b.nodes[-1].input[2]
+    b.constants[weight][3] = b.constants[bias][3] = 0
+    done = rewrite(b.model(b.conv(b.node("Sigmoid", first), 20, 8, 3)), "narrow_channels")  # sigmoid(0) is not 0
+    assert done.fired == 0
+
+
+def test_dead_channels_that_the_caller_sees_stay(build, rewrite):
+    b = build()
+    first, weight, bias = b.conv("x", 8, 20, 3), b.nodes[-1].input[1], b.nodes[-1].input[2]
+    b.constants[weight][3] = b.constants[bias][3] = 0
+    done = rewrite(b.model(first, b.conv(first, 20, 8)), "narrow_channels")
+    assert "leave the graph" in done.refusals[0]

@@ -149,3 +149,54 @@ def test_a_branch_that_is_read_elsewhere_stays(build, rewrite):
     done = rewrite(b.model(b.node("Add", first, b.conv("x", 8, 8, 1)), b.node("Relu", first)), "merge_summed_convs")
     assert done.fired == 0
     assert "read elsewhere" in done.refusals[0]
+
+
+def test_a_pointwise_pair_becomes_one_where_that_is_less_work(build, rewrite):
+    b = build()
+    done = rewrite(b.model(b.conv(b.conv("x", 8, 32), 32, 8)), "merge_consecutive_convs")
+    assert done.operators == {"Conv": 1}
+    assert done.difference < LIMIT
+
+
+@pytest.mark.parametrize("first_bias", [True, False])
+def test_a_pointwise_convolution_goes_into_a_larger_kernel_behind_it(first_bias, build, rewrite):
+    b = build()
+    pads = [0] * 4 if first_bias else [1] * 4
+    middle = b.conv("x", 8, 64, bias=first_bias)
+    done = rewrite(b.model(b.conv(middle, 64, 8, 3, pads=pads)), "merge_consecutive_convs")
+    assert done.operators == {"Conv": 1}
+    assert done.difference < LIMIT
+
+
+def test_a_pointwise_convolution_goes_into_a_larger_kernel_before_it(build, rewrite):
+    b = build()
+    done = rewrite(b.model(b.conv(b.conv("x", 8, 32, 3, strides=[2, 2]), 32, 8)), "merge_consecutive_convs")
+    assert done.operators == {"Conv": 1}
+    assert done.difference < LIMIT
+
+
+NO_PAIRS = {
+    "a bottleneck": (lambda b: b.conv(b.conv("x", 8, 2), 2, 8), "times the MACs"),
+    "a bias before padding": (lambda b: b.conv(b.conv("x", 8, 64), 64, 8, 3), "pads with zeros"),
+    "two large kernels": (lambda b: b.conv(b.conv("x", 8, 64, 3), 64, 8, 3), "single pixels"),
+    "groups": (lambda b: b.conv(b.conv("x", 8, 32, group=2), 32, 8), "several groups"),
+    "a second reader": (
+        lambda b: (lambda middle: b.node("Concat", b.conv(middle, 32, 8), middle, axis=1))(b.conv("x", 8, 32)),
+        "read elsewhere",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NO_PAIRS)
+def test_pairs_that_are_no_gain_or_not_equal_stay(name, build, rewrite):
+    b = build()
+    make, reason = NO_PAIRS[name]
+    done = rewrite(b.model(make(b)), "merge_consecutive_convs")
+    assert (done.fired, done.difference) == (0, 0)
+    assert any(reason in one for one in done.refusals)
+
+
+def test_an_activation_in_between_keeps_two(build, rewrite):
+    b = build()
+    done = rewrite(b.model(b.conv(b.node("Relu", b.conv("x", 8, 32)), 32, 8)), "merge_consecutive_convs")
+    assert (done.fired, done.refusals) == (0, [])
