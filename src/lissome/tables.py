@@ -44,12 +44,23 @@ OBJECTIVES: Mapping[str, str] = {
 """What decides how many channels stay."""
 
 FORMATS: Mapping[str, str] = {
+    "BFloat16": "lissome.compression.quantization.formats:BFloat16",
+    "Binary": "lissome.compression.quantization.formats:Binary",
+    "Float16": "lissome.compression.quantization.formats:Float16",
     "Int8": "lissome.compression.quantization.formats:Int8",
+    "Log2": "lissome.compression.quantization.formats:Log2",
+    "PowerOfTwo": "lissome.compression.quantization.formats:PowerOfTwo",
+    "Ternary": "lissome.compression.quantization.formats:Ternary",
+    "Uniform": "lissome.compression.quantization.formats:Uniform",
 }
 """How numbers are stored."""
 
 CALIBRATORS: Mapping[str, str] = {
+    "Aciq": "lissome.compression.quantization.calibrators:Aciq",
+    "Entropy": "lissome.compression.quantization.calibrators:Entropy",
+    "MeanSquaredError": "lissome.compression.quantization.calibrators:MeanSquaredError",
     "MinMax": "lissome.compression.quantization.calibrators:MinMax",
+    "MovingAverage": "lissome.compression.quantization.calibrators:MovingAverage",
     "Percentile": "lissome.compression.quantization.calibrators:Percentile",
 }
 """Which range an activation gets."""

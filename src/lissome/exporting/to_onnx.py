@@ -14,6 +14,7 @@ from lissome.core.errors import ConversionError, LissomeError
 from lissome.core.files import replacing
 from lissome.core.module_graph import run_once
 from lissome.graph.quantized_weights import store_quantized
+from lissome.layers.fake_quantize import as_int8
 from lissome.runtimes.protocol import first_line
 from lissome.runtimes.torch import flat_outputs
 
@@ -53,7 +54,7 @@ def to_onnx(
         >>> import tempfile
         >>> to_onnx(nn.ReLU(), (torch.zeros(1, 3),), tempfile.mkdtemp() + "/relu.onnx")
     """
-    source = copy.deepcopy(model).eval()
+    source = as_int8(copy.deepcopy(model)).eval()
     outputs = flat_outputs(run_once(source, inputs))
     given, made = _numbered("input", len(inputs)), _numbered("output", len(outputs))
     larger = flat_outputs(run_once(source, others)) if others else outputs

@@ -17,6 +17,13 @@ WEIGHT_LEVELS = 127
 """int8 weights use -127 … 127, so that a weight and its negative are rounded alike."""
 
 
+def _with_levels(layer: type[nn.Module]) -> inspect.Signature:
+    """Return a layer's constructor with one more setting; snapshots read the settings from it."""
+    plain = inspect.signature(layer)
+    levels = inspect.Parameter("levels", inspect.Parameter.KEYWORD_ONLY, default=WEIGHT_LEVELS)
+    return plain.replace(parameters=[*plain.parameters.values(), levels])
+
+
 class FakeQuantize(LeafModule):
     """Rounds an activation to 8-bit integers and back.
 
@@ -53,16 +60,18 @@ class FakeQuantize(LeafModule):
 
 
 class QuantizedConv2d(nn.Conv2d, LeafModule):
-    """A convolution whose weights are rounded to int8 with one scale an output channel; `weight` stays float.
+    """A convolution whose weights are rounded to integers with one scale an output channel; `weight` stays float.
 
-    Takes the settings of `torch.nn.Conv2d`; the buffer `weight_scale` has shape (out_channels,).
+    Takes the settings of `torch.nn.Conv2d`, and `levels`, the greatest integer: 127 for 8 bits, 7 for 4; the
+    buffer `weight_scale` has shape (out_channels,).
     """
 
-    __signature__ = inspect.signature(nn.Conv2d)  # snapshots read the constructor's settings from it
+    __signature__ = _with_levels(nn.Conv2d)
     weight_scale: Tensor
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, levels: int = WEIGHT_LEVELS, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.levels = levels
         self.register_buffer("weight_scale", torch.ones(self.out_channels))
 
     def forward(self, input: Tensor) -> Tensor:
@@ -72,16 +81,18 @@ class QuantizedConv2d(nn.Conv2d, LeafModule):
 
 
 class QuantizedLinear(nn.Linear, LeafModule):
-    """A linear layer whose weights are rounded to int8 with one scale an output feature; `weight` stays float.
+    """A linear layer whose weights are rounded to integers with one scale an output feature; `weight` stays float.
 
-    Takes the settings of `torch.nn.Linear`; the buffer `weight_scale` has shape (out_features,).
+    Takes the settings of `torch.nn.Linear`, and `levels`, the greatest integer; the
+    buffer `weight_scale` has shape (out_features,).
     """
 
-    __signature__ = inspect.signature(nn.Linear)
+    __signature__ = _with_levels(nn.Linear)
     weight_scale: Tensor
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, levels: int = WEIGHT_LEVELS, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.levels = levels
         self.register_buffer("weight_scale", torch.ones(self.out_features))
 
     def forward(self, input: Tensor) -> Tensor:
@@ -95,11 +106,31 @@ def rounded_weight(layer: QuantizedConv2d | QuantizedLinear) -> Tensor:
     if layer.weight.is_meta:
         return layer.weight
     zero = torch.zeros_like(scale, dtype=torch.int32)
-    return torch.fake_quantize_per_channel_affine(layer.weight, scale, zero, 0, -WEIGHT_LEVELS - 1, WEIGHT_LEVELS)
+    # int8 keeps -128, which a weight meets only if training carried it there: the range torch can write as ONNX.
+    low = -layer.levels - 1 if layer.levels == WEIGHT_LEVELS else -layer.levels
+    return torch.fake_quantize_per_channel_affine(layer.weight, scale, zero, 0, low, layer.levels)
 
 
-def with_rounded_weights(layer: nn.Conv2d | nn.Linear, weight_scale: Tensor) -> QuantizedConv2d | QuantizedLinear:
-    """Return a layer that shares the parameters of this one and rounds its weights.
+def as_int8(model: nn.Module) -> nn.Module:
+    """Return the model with layers of fewer bits as int8 layers that hold the same integers, for engines; in place.
+
+    Example:
+        >>> layer = with_rounded_weights(nn.Linear(1, 1), torch.tensor([0.5]), 7)
+        >>> before = layer(torch.ones(1, 1))
+        >>> bool((as_int8(layer)(torch.ones(1, 1)) == before).all()), layer.levels
+        (True, 127)
+    """
+    for layer in model.modules():
+        if isinstance(layer, QuantizedConv2d | QuantizedLinear) and layer.levels < WEIGHT_LEVELS:
+            layer.weight = nn.Parameter(rounded_weight(layer).detach(), requires_grad=layer.weight.requires_grad)
+            layer.levels = WEIGHT_LEVELS
+    return model
+
+
+def with_rounded_weights(
+    layer: nn.Conv2d | nn.Linear, weight_scale: Tensor, levels: int = WEIGHT_LEVELS
+) -> QuantizedConv2d | QuantizedLinear:
+    """Return a layer that shares the parameters of this one and rounds its weights to integers in ±levels.
 
     Shape:
         weight_scale: (out_channels,) or (out_features,), > 0.
@@ -114,6 +145,7 @@ def with_rounded_weights(layer: nn.Conv2d | nn.Linear, weight_scale: Tensor) -> 
     taken.__class__ = QuantizedConv2d if isinstance(layer, nn.Conv2d) else QuantizedLinear
     taken._buffers = {**layer._buffers}
     taken.register_buffer("weight_scale", weight_scale)
+    taken.levels = levels
     result: QuantizedConv2d | QuantizedLinear = taken
     return result
 
@@ -131,7 +163,7 @@ def without_quantization(model: nn.Module) -> nn.Module:
         if isinstance(layer, FakeQuantize):
             setattr(owner, name.rpartition(".")[2], nn.Identity())
         elif isinstance(layer, QuantizedConv2d | QuantizedLinear):
-            del layer.weight_scale
+            del layer.weight_scale, layer.levels
             # Rounding lives in the class alone, so giving the layer its plain class back undoes it.
             restored: Any = layer
             restored.__class__ = nn.Conv2d if isinstance(layer, QuantizedConv2d) else nn.Linear

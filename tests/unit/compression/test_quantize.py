@@ -31,7 +31,7 @@ def context() -> Context:
 @given(VALUES)
 def test_rounding_errs_by_half_a_step_and_keeps_zero(values: list[float]) -> None:
     x = torch.tensor(values)
-    scale, zero_point = Int8.activation_scale(float(x.min()), float(x.max()))
+    scale, zero_point = Int8().activation_scale(float(x.min()), float(x.max()))
     rounded = FakeQuantize(scale, zero_point)(torch.cat([x, torch.zeros(1)]))
     assert 0 <= zero_point <= 255
     assert rounded[-1] == 0

@@ -1,6 +1,6 @@
 """Where an integer engine rounds: which results of a traced network get a quantizer."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from torch import fx, nn
 
@@ -16,27 +16,39 @@ _MOVING_NAMES = (
 )
 
 
-def places(graph: fx.GraphModule) -> dict[fx.Node, fx.Node]:
+def places(graph: fx.GraphModule, floats: Collection[str] = ()) -> dict[fx.Node, fx.Node]:
     """Return which results are rounded, and by whose quantizer.
 
     Convolutions, linear layers, additions, concatenations and average pools read and write integers; a clipping
     activation behind one is part of it. Operators that only move numbers keep the quantizer of what they move. The
     network's output stays float.
 
+    Args:
+        graph: A traced network whose nodes are marked by whether they give tensors.
+        floats: Paths of layers that stay float: neither what they read nor what they write is rounded for them.
+
     Returns:
         Node to the node whose observed range it shares (itself, unless it only moves numbers).
     """
     found: dict[fx.Node, fx.Node] = {}
     for node in graph.graph.nodes:
-        if not _is_integer(graph, node):
+        if not _is_integer(graph, node) or str(node.target) in floats:
             continue
         for source in _tensor_inputs(node):
             for step in _path_to_origin(graph, source):
                 found[step] = _origin(graph, source)
         written = _with_clipping(graph, node)
-        if any(user.op != "output" for user in written.users):
+        if any(user.op != "output" for user in written.users) and not _only_read_by(graph, written, floats):
             found[written] = written
     return found
+
+
+def _only_read_by(graph: fx.GraphModule, node: fx.Node, floats: Collection[str]) -> bool:
+    """Tell whether all that read a result are layers that stay float."""
+    readers = list(node.users)
+    while len(readers) == 1 and _is(graph, readers[0], (*_MOVING, *_CLIPPING), (*_MOVING_NAMES, *_CLIPPING_NAMES)):
+        readers = list(readers[0].users)
+    return bool(floats) and all(is_computing(graph, one) and str(one.target) in floats for one in readers)
 
 
 def _is_integer(graph: fx.GraphModule, node: fx.Node) -> bool:

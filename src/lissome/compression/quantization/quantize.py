@@ -1,55 +1,74 @@
 """Round weights and activations to integers, as the engine will."""
 
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 
-import torch
-from torch import Tensor, fx, nn
+from torch import fx, nn
 
-from lissome.compression.quantization.calibrators import Calibrator, MinMax, Range
-from lissome.compression.quantization.formats import Int8
-from lissome.compression.quantization.placement import is_computing, places
+from lissome.compression.quantization.building import computing_paths, insert_quantizers, round_weights
+from lissome.compression.quantization.calibrators import Calibrator, MinMax
+from lissome.compression.quantization.formats import Format, Int8, Linear, Uniform
+from lissome.compression.quantization.observe import Observed, observe
 from lissome.core.context import Context, Need
 from lissome.core.errors import SettingError
 from lissome.core.module_graph import trace
 from lissome.core.outcome import Note
-from lissome.core.progress import track
 from lissome.core.step import Change, Step
-from lissome.layers.fake_quantize import FakeQuantize, with_rounded_weights
 from lissome.tracing.batch_norm_folding import fold_batch_norms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quantize(Step):
-    """Static int8: weights and activations become integers, with ranges calibrated on training images.
+    """Static integers: weights and activations are rounded, with ranges calibrated on training images.
 
     Batch normalisation is folded first. The new model is a traced graph that rounds as the engine will; exported, it
-    is an ONNX file in QDQ form whose weights are stored in 8 bits. The output stays float.
+    is an ONNX file in QDQ form whose weights are stored in 8 bits. Weights of fewer bits are such integers within
+    their own range: an engine multiplies them as int8, and the artifact packs them. The output stays float.
 
     Args:
         weights: Format of weights. Default int8 with one scale an output channel.
         activations: Format of activations. Default 8 bits with one scale a tensor.
         calibrator: How a range is chosen from what was seen. Default least and greatest.
-        images: Training images to calibrate on, ≥ 1. Default 256.
+        images: Training images to calibrate on, ≥ 1, balanced over the classes. Default 256.
+        skip: Patterns of layer paths that stay float.
+        ends: False leaves the first and the last layer float.
+        bits_of: Bits of the weights of single layers, by their path, instead of those of `weights`.
 
     Raises:
-        SettingError: `images` is below 1, or activations are asked to have a scale a channel.
+        SettingError: `images` is below 1, activations are asked to have a scale a channel, a format is none that an
+            engine can multiply as int8, or a layer named does not exist.
 
     Source:
         Jacob et al. 2018, arXiv:1712.05877; Krishnamoorthi 2018, arXiv:1806.08342.
     """
 
-    weights: Int8 = field(default_factory=lambda: Int8(per="channel"))
-    activations: Int8 = field(default_factory=Int8)
+    weights: Format = field(default_factory=lambda: Int8(per="channel"))
+    activations: Format = field(default_factory=Int8)
     calibrator: Calibrator = field(default_factory=MinMax)
     images: int = 256
+    skip: tuple[str, ...] = ()
+    ends: bool = True
+    bits_of: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.images < 1:
             raise SettingError(f"images is {self.images}", where="Quantize", fix="calibrate on at least 1")
+        if not isinstance(self.weights, Linear) or not self.weights.engine_ready:
+            raise SettingError(
+                f"no engine multiplies {type(self.weights).__name__} weights of this kind as int8",
+                where="Quantize",
+                fix="choose Int8, PowerOfTwo or a symmetric Uniform of at most 8 bits, or use QuantizeWeights",
+            )
+        if not isinstance(self.activations, Linear) or self.activations.bits > 8:
+            raise SettingError(
+                f"activations cannot be {type(self.activations).__name__} of {self.activations.bits} bits",
+                where="Quantize",
+                fix="choose Int8, PowerOfTwo or Uniform of at most 8 bits for them",
+            )
         if self.activations.per != "tensor":
             raise SettingError(
-                "activations cannot have a scale a channel", where="Quantize", fix='use Int8(per="tensor") for them'
+                "activations cannot have a scale a channel", where="Quantize", fix='use per="tensor" for them'
             )
 
     def requires(self) -> tuple[Need, ...]:
@@ -58,74 +77,49 @@ class Quantize(Step):
 
     def change(self, model: nn.Module, context: Context) -> Change:
         """Fold, observe, place quantizers."""
+        graph, notes = self.folded(model, context)
+        return self.built(graph, self.seen(graph, context), notes)
+
+    def folded(self, model: nn.Module, context: Context) -> tuple[fx.GraphModule, tuple[Note, ...]]:
+        """Return the traced model with batch normalisation folded, and notes of what could not be."""
         inputs = context.example_inputs()
-        notes = [note for note in fold_batch_norms(model, inputs) if not note.applied]
-        graph = trace(model, inputs)
-        seen = self._observe(graph, context)
-        rounded = [node for node in graph.graph.nodes if is_computing(graph, node)]
-        notes += [self._round_weights(graph, path) for path in dict.fromkeys(str(node.target) for node in rounded)]
-        _insert(graph, {node: self._quantizer(one) for node, one in seen.items()})
-        return Change(
-            graph,
-            tuple(notes),
-            {"layers_quantized": len(rounded), "activations_quantized": len(seen), "calibration_images": self.images},
-        )
+        notes = tuple(note for note in fold_batch_norms(model, inputs) if not note.applied)
+        return trace(model, inputs), notes
 
-    def _observe(self, graph: fx.GraphModule, context: Context) -> dict[fx.Node, Range]:
-        """Return what each rounded result was seen to be, those that share a quantizer under the same Range."""
-        batches = context.require_task().train.batches(64, generator=context.generator("Quantize"), limit=self.images)
-        observer = _Observer(graph)
-        with torch.no_grad():
-            for images, _ in track(batches, context.progress, "calibrating"):
-                observer.run(images)
-        return observer.ranges
+    def seen(self, graph: fx.GraphModule, context: Context) -> Observed:
+        """Return what the results of a folded graph are on the calibration images."""
+        return observe(graph, context, self.images, counting=self.calibrator.counting)
 
-    def _round_weights(self, graph: fx.GraphModule, path: str) -> Note:
-        layer = graph.get_submodule(path)
-        assert isinstance(layer, nn.Conv2d | nn.Linear)
-        owner, _, name = path.rpartition(".")
-        setattr(graph.get_submodule(owner), name, with_rounded_weights(layer, self.weights.weight_scale(layer.weight)))
-        return Note(path, f"int8 weights per {self.weights.per}")
+    def built(self, graph: fx.GraphModule, observed: Observed, notes: tuple[Note, ...] = ()) -> Change:
+        """Make a folded and observed graph round, in place."""
+        assert isinstance(self.weights, Linear)
+        assert isinstance(self.activations, Linear)
+        paths = computing_paths(graph)
+        floats = self._floats(paths)
+        formats = {path: self._format_of(path) for path in paths if path not in floats}
+        count = insert_quantizers(graph, observed, self.activations, self.calibrator, floats)
+        done = round_weights(graph, formats)
+        kept = [Note(path, "stays float", applied=False) for path in floats]
+        figures = {
+            "layers_quantized": len(formats),
+            "activations_quantized": count,
+            "calibration_images": observed.images,
+        }
+        return Change(graph, (*notes, *done, *kept), figures)
 
-    def _quantizer(self, seen: Range) -> FakeQuantize:
-        scale, zero_point = self.activations.activation_scale(*self.calibrator.choose(seen))
-        return FakeQuantize(scale, zero_point)
+    def _format_of(self, path: str) -> Linear:
+        assert isinstance(self.weights, Linear)
+        bits = self.bits_of.get(path, self.weights.bits)
+        if bits == self.weights.bits:
+            return self.weights
+        if isinstance(self.weights, Int8):
+            return Uniform(bits=bits, per=self.weights.per)
+        return replace(self.weights, bits=bits)  # type: ignore[type-var]
 
-
-class _Observer(fx.Interpreter):
-    """Runs a traced network and keeps the ranges of the results that will be rounded."""
-
-    def __init__(self, graph: fx.GraphModule) -> None:
-        super().__init__(graph)
-        self.graph_module = graph
-        self.ranges: dict[fx.Node, Range] = {}
-        self._places: dict[fx.Node, fx.Node] | None = None
-
-    def run(self, *args: Any, **kwargs: Any) -> Any:
-        if self._places is None:
-            super().run(*args, **kwargs)  # the first run finds out which nodes are tensors
-            self._places = places(self.graph_module)
-            origins = {node: Range() for node in self._places.values()}
-            self.ranges = {node: origins[origin] for node, origin in self._places.items()}
-        return super().run(*args, **kwargs)
-
-    def run_node(self, n: fx.Node) -> Any:
-        value = super().run_node(n)
-        if isinstance(value, Tensor) and value.is_floating_point():
-            n.meta["tensor_meta"] = True
-            if self._places and self._places.get(n) is n:
-                self.ranges[n].update(value)
-        return value
-
-
-def _insert(graph: fx.GraphModule, quantizers: dict[fx.Node, FakeQuantize]) -> None:
-    """Put a quantizer behind each node; nodes that share a range share its numbers."""
-    for number, (node, quantizer) in enumerate(quantizers.items()):
-        name = f"quantizer_{number}"
-        graph.add_module(name, quantizer)
-        with graph.graph.inserting_after(node):
-            rounded = graph.graph.call_module(name, (node,))
-        for user in [one for one in node.users if one is not rounded]:
-            user.replace_input_with(node, rounded)
-    graph.graph.lint()
-    graph.recompile()
+    def _floats(self, paths: list[str]) -> list[str]:
+        for one in (*self.skip, *self.bits_of):
+            if not any(fnmatchcase(path, one) for path in paths):
+                fix = f"layers are {', '.join(paths[:4])}, …"
+                raise SettingError(f"no layer matches {one!r}", where="Quantize", fix=fix)
+        ends = () if self.ends else (paths[:1] + paths[-1:])
+        return [path for path in paths if path in ends or any(fnmatchcase(path, one) for one in self.skip)]
