@@ -21,7 +21,13 @@ if TYPE_CHECKING:
     from lissome.compression.pruning.sensitivity_scan import SensitivityScan
     from lissome.compression.pruning.slim import Slim
     from lissome.compression.quantization import calibrators, formats
+    from lissome.compression.quantization.ada_round import AdaRound
+    from lissome.compression.quantization.correct_bias import CorrectBias
+    from lissome.compression.quantization.equalize_layers import EqualizeLayers
     from lissome.compression.quantization.quantize import Quantize
+    from lissome.compression.quantization.quantize_weights import QuantizeWeights
+    from lissome.compression.quantization.quantize_within import QuantizeWithin
+    from lissome.compression.quantization.train_quantized import TrainQuantized
     from lissome.compression.sparsity.prune_weights import PruneWeights
     from lissome.core.context import Context, Need
     from lissome.core.errors import (
@@ -84,6 +90,7 @@ __version__ = "0.1.0"
 __all__ = [
     "CATALOG",
     "DEVICES",
+    "AdaRound",
     "BadArtifactError",
     "BadDataError",
     "BadModelError",
@@ -91,9 +98,11 @@ __all__ = [
     "Budget",
     "Context",
     "ConversionError",
+    "CorrectBias",
     "Device",
     "EngineError",
     "EngineMissingError",
+    "EqualizeLayers",
     "FoldBatchNorm",
     "FoldBranches",
     "LatencyTable",
@@ -110,6 +119,8 @@ __all__ = [
     "PruneGradually",
     "PruneWeights",
     "Quantize",
+    "QuantizeWeights",
+    "QuantizeWithin",
     "RecalibrateBatchNorm",
     "Recipe",
     "Requirement",
@@ -123,6 +134,7 @@ __all__ = [
     "Task",
     "TraceError",
     "Train",
+    "TrainQuantized",
     "UnknownNameError",
     "WeightsError",
     "advise",
@@ -186,6 +198,12 @@ _HOMES = {
     "PruneGradually": "lissome.compression.pruning.prune_gradually:PruneGradually",
     "PruneWeights": "lissome.compression.sparsity.prune_weights:PruneWeights",
     "Quantize": "lissome.compression.quantization.quantize:Quantize",
+    "TrainQuantized": "lissome.compression.quantization.train_quantized:TrainQuantized",
+    "QuantizeWithin": "lissome.compression.quantization.quantize_within:QuantizeWithin",
+    "QuantizeWeights": "lissome.compression.quantization.quantize_weights:QuantizeWeights",
+    "EqualizeLayers": "lissome.compression.quantization.equalize_layers:EqualizeLayers",
+    "CorrectBias": "lissome.compression.quantization.correct_bias:CorrectBias",
+    "AdaRound": "lissome.compression.quantization.ada_round:AdaRound",
     "RecalibrateBatchNorm": "lissome.training.recalibrate_batch_norm:RecalibrateBatchNorm",
     "Recipe": "lissome.core.recipe:Recipe",
     "Requirement": "lissome.advice.recommend:Requirement",

@@ -20,7 +20,13 @@ STEPS: Mapping[str, str] = {
     "Train": "lissome.training.train:Train",
     "FoldBatchNorm": "lissome.compression.folding.fold_batch_norm:FoldBatchNorm",
     "FoldBranches": "lissome.compression.folding.fold_branches:FoldBranches",
+    "EqualizeLayers": "lissome.compression.quantization.equalize_layers:EqualizeLayers",
     "Quantize": "lissome.compression.quantization.quantize:Quantize",
+    "QuantizeWithin": "lissome.compression.quantization.quantize_within:QuantizeWithin",
+    "CorrectBias": "lissome.compression.quantization.correct_bias:CorrectBias",
+    "AdaRound": "lissome.compression.quantization.ada_round:AdaRound",
+    "TrainQuantized": "lissome.compression.quantization.train_quantized:TrainQuantized",
+    "QuantizeWeights": "lissome.compression.quantization.quantize_weights:QuantizeWeights",
     "MeasureLatency": "lissome.timing.measure_latency:MeasureLatency",
 }
 """What a recipe is made of."""

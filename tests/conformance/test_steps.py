@@ -44,9 +44,21 @@ EXAMPLES = {
     ),
     "FoldBatchNorm": ls.FoldBatchNorm(),
     "FoldBranches": ls.FoldBranches(),
+    "EqualizeLayers": ls.EqualizeLayers(images=16),
     "Quantize": ls.Quantize(
         weights=ls.formats.Int8(per="tensor"), calibrator=ls.calibrators.Percentile(percent=99.0), images=16
     ),
+    "QuantizeWithin": ls.QuantizeWithin(
+        drop=0.0, bits=(4, 8), images=8, validation_images=6, quantize=ls.Quantize(images=8, skip=("0",))
+    ),
+    "CorrectBias": ls.CorrectBias(images=16, quantize=ls.Quantize(images=8, ends=False)),
+    "AdaRound": ls.AdaRound(
+        images=16, steps=5, quantize=ls.Quantize(images=8, weights=ls.formats.Uniform(bits=4), bits_of={"0": 6})
+    ),
+    "TrainQuantized": ls.TrainQuantized(
+        train=ls.Train(epochs=1, batch_size=16), learn_steps=True, quantize=ls.Quantize(images=8)
+    ),
+    "QuantizeWeights": ls.QuantizeWeights(format=ls.formats.Log2(bits=3), skip=("0",)),
     "MeasureLatency": ls.MeasureLatency(seconds=0.01),
 }
 """A step of each kind, with a setting other than the default where it has any."""

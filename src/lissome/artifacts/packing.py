@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from lissome.artifacts.codecs import CODECS, Words
+from lissome.artifacts.codecs import CODECS, ShortFloats, Spaced, Words
 from lissome.artifacts.codecs.codec import damaged
 
 MARK = b"LSP1"
@@ -25,6 +25,8 @@ _RAW = 0
 _WIDTHS = (4, 2, 1)
 _FEWEST_ZEROS = 1 / 8
 _WORTH = 0.95
+_FLOAT_CODECS = {32: Spaced.likely, 33: ShortFloats.likely}
+_LEAST_LIKELY = 0.1
 
 
 def pack(data: bytes, stretches: Sequence[tuple[int, int]] | None = None) -> bytes | None:
@@ -75,7 +77,7 @@ def unpack(packed: bytes, size_bytes: int) -> bytes:
 
 def _shortest(stretch: bytes) -> tuple[bytes, bytes]:
     """Return head and bytes of the codec that takes least."""
-    best, head = stretch, (_RAW, 1, 0)
+    best, head = _of_few_zeros(stretch)
     zeros = np.count_nonzero(np.frombuffer(stretch, np.uint8) == 0)
     if zeros < _FEWEST_ZEROS * len(stretch):
         return _HEAD.pack(*head, len(stretch), len(best)), best
@@ -86,10 +88,27 @@ def _shortest(stretch: bytes) -> tuple[bytes, bytes]:
         words = _words(stretch, width, before)
         ends = stretch[:before], stretch[before + words.nbytes :]
         for number, codec in CODECS.items():
+            if number in _FLOAT_CODECS:
+                continue
             packed = b"".join([*ends, codec.encode(words)])
             if len(packed) < len(best):
                 best, head = packed, (number, width, before)
     return _HEAD.pack(*head, len(stretch), len(best)), best
+
+
+def _of_few_zeros(stretch: bytes) -> tuple[bytes, tuple[int, int, int]]:
+    """Return what is shortest of the bytes as they are and the codecs of floats, where a look says they may pay."""
+    best, head = stretch, (_RAW, 1, 0)
+    for before in range(min(4, len(stretch))):
+        words = _words(stretch, 4, before)
+        for number, likely in _FLOAT_CODECS.items():
+            if likely(words) < _LEAST_LIKELY:
+                continue
+            ends = stretch[:before], stretch[before + words.nbytes :]
+            packed = b"".join([*ends, CODECS[number].encode(words)])
+            if len(packed) < len(best):
+                best, head = packed, (number, 4, before)
+    return best, head
 
 
 def _words(stretch: bytes, width: int, before: int) -> Words:

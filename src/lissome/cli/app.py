@@ -15,6 +15,7 @@ from lissome.cli.list import list_table
 from lissome.cli.measure import measure
 from lissome.cli.optimize import optimize
 from lissome.cli.profile import profile
+from lissome.cli.quantize import quantize
 from lissome.cli.recommend import recommend
 from lissome.cli.verify import verify
 
@@ -33,6 +34,7 @@ app.command()(ghosts)
 app.command()(recommend)
 app.command()(compare)
 app.command()(compress)
+app.command()(quantize)
 app.command()(export)
 app.command()(optimize)
 app.command()(build)

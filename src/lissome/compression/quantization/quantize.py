@@ -95,7 +95,7 @@ class Quantize(Step):
         assert isinstance(self.weights, Linear)
         assert isinstance(self.activations, Linear)
         paths = computing_paths(graph)
-        floats = self._floats(paths)
+        floats = self.floats(paths)
         formats = {path: self._format_of(path) for path in paths if path not in floats}
         count = insert_quantizers(graph, observed, self.activations, self.calibrator, floats)
         done = round_weights(graph, formats)
@@ -116,7 +116,8 @@ class Quantize(Step):
             return Uniform(bits=bits, per=self.weights.per)
         return replace(self.weights, bits=bits)  # type: ignore[type-var]
 
-    def _floats(self, paths: list[str]) -> list[str]:
+    def floats(self, paths: list[str]) -> list[str]:
+        """Return which of these layers stay float."""
         for one in (*self.skip, *self.bits_of):
             if not any(fnmatchcase(path, one) for path in paths):
                 fix = f"layers are {', '.join(paths[:4])}, …"
