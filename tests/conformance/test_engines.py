@@ -7,8 +7,12 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional
+from torch.utils.data import DataLoader, TensorDataset
 
+from lissome.compression.quantization.quantize import Quantize
+from lissome.core.context import Context
 from lissome.core.errors import BadArtifactError, EngineMissingError, SettingError, UnknownNameError
+from lissome.data.task import Task
 from lissome.exporting.converters import CONVERTERS, Examples
 from lissome.exporting.parity import FLOAT, INTEGER, compare
 from lissome.layers.fake_quantize import FakeQuantize, with_rounded_weights
@@ -223,8 +227,8 @@ def test_every_runtime_has_a_converter():
     assert list(CONVERTERS) == list(RUNTIMES)
 
 
-QUANTIZED = {"onnxruntime": "int8", "openvino": "int8"}
-"""Engines that run a quantized network in integers; the others get the float network, and say so."""
+INTEGER_ENGINES = ("onnxruntime", "openvino", "ncnn")
+"""Engines that run a quantized network in integers; MNN gets the float network, and says so."""
 
 
 def test_a_quantized_network_is_int8_or_the_note_says_why_not(name, tmp_path):
@@ -236,14 +240,54 @@ def test_a_quantized_network_is_int8_or_the_note_says_why_not(name, tmp_path):
     if name == "torch":
         pytest.skip("PyTorch rounds in float: its files are the network itself")
     conversion = CONVERTERS[name](model, Examples((torch.randn(1, *SHAPE),)), tmp_path)
-    session = get_runtime(name).load(tmp_path)
-    assert session.describe().precision == QUANTIZED.get(name, "float32")
-    assert conversion.note == ("" if name in QUANTIZED else f"{name} gets the float network: its int8 is not there yet")
+    session, integer = get_runtime(name).load(tmp_path), name in INTEGER_ENGINES
+    assert session.describe().precision == ("int8" if integer else "float32")
+    assert conversion.note == ("" if integer else f"{name} gets the float network: its int8 is not there yet")
     images = torch.rand(4, *SHAPE)
     with torch.no_grad():
         expected = conversion.reference(images).numpy()
-    limits = INTEGER if name in QUANTIZED else FLOAT
+    limits = INTEGER if integer else FLOAT
     assert compare([expected], session.run(images.numpy()), engine=name, limits=limits).failure is None
-    if name in QUANTIZED:
+    if integer:
+        assert get_runtime(name).float_layers(tmp_path) == ()
         with pytest.raises(SettingError, match="in int8, not float32"):
             get_runtime(name).load(tmp_path, precision="float32")
+
+
+@pytest.fixture(scope="module")
+def quantized():
+    """Each small network, calibrated and rounded."""
+    generator = np.random.default_rng(0)
+    images = generator.standard_normal((64, *SHAPE)).astype(np.float32)
+    labels = np.arange(64) % 2
+    loader = DataLoader(TensorDataset(torch.from_numpy(images), torch.from_numpy(labels)))
+    task = Task.from_loaders(loader, loader)
+    made = {}
+
+    def make(topology):
+        if topology not in made:
+            torch.manual_seed(0)
+            made[topology] = Quantize(images=64).apply(TOPOLOGIES[topology]().eval(), Context(task)).model.eval()
+        return made[topology], torch.from_numpy(images[:8])
+
+    return make
+
+
+# A layer that is called twice keeps its batch normalisation, which pnnx folds into weights that nobody rounded.
+FLOAT_IN_NCNN = {"concat_split": "float in ncnn: tail.0"}
+
+
+@pytest.mark.parametrize("engine", INTEGER_ENGINES)
+@pytest.mark.parametrize("topology", TOPOLOGIES)
+def test_quantized_topologies_agree(topology, engine, quantized, tmp_path):
+    runtime = get_runtime(engine)
+    if not runtime.available():
+        pytest.skip(f"{engine} is not installed: pip install {runtime.package}")
+    model, images = quantized(topology)
+    conversion = CONVERTERS[engine](model, Examples((images[:1],)), tmp_path)
+    session = runtime.load(tmp_path)
+    assert session.describe().precision == "int8"
+    assert conversion.note == (FLOAT_IN_NCNN.get(topology, "") if engine == "ncnn" else "")
+    with torch.no_grad():
+        expected = [one.numpy() for one in flat_outputs(conversion.reference(images))]
+    assert compare(expected, session.run(images.numpy()), engine=engine, limits=INTEGER).failure is None

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from lissome.core.snapshot import write_snapshot
 from lissome.exporting.to_ncnn import to_ncnn
+from lissome.exporting.to_ncnn_int8 import to_ncnn_int8
 from lissome.exporting.to_onnx import to_onnx
 from lissome.layers.fake_quantize import is_quantized, without_quantization
 from lissome.runtimes.mnn import Mnn
-from lissome.runtimes.ncnn import Ncnn
 from lissome.runtimes.onnxruntime import OnnxRuntime
 from lissome.runtimes.openvino import OpenVino
 from lissome.runtimes.protocol import ReadsOnnx
@@ -64,9 +64,12 @@ def _for_mnn(model: nn.Module, examples: Examples, folder: Path) -> Conversion:
 
 
 def _for_ncnn(model: nn.Module, examples: Examples, folder: Path) -> Conversion:
-    source, note = _float_of(model, Ncnn.name)
-    to_ncnn(source, examples.inputs, folder, others=examples.others)
-    return Conversion(source, note)
+    if not is_quantized(model):
+        to_ncnn(model, examples.inputs, folder, others=examples.others)
+        return Conversion(model)
+    made = to_ncnn_int8(model, examples.inputs, folder, others=examples.others)
+    note = f"float in ncnn: {', '.join(made.float_layers)}" if made.float_layers else ""
+    return Conversion(made.reference, note)
 
 
 def _over_onnx(runtime: ReadsOnnx, model: nn.Module, examples: Examples, folder: Path, note: str = "") -> Conversion:

@@ -56,9 +56,13 @@ def convert_and_prove(
         parity.require(f"first after {place}" if place else "")
     if larger:
         check_files(name, conversion.reference, larger, folder, options=options).require("in the other size")
+    precision = adapter.load(folder, options=options).describe().precision
+    slow = adapter.float_layers(folder) if precision == "int8" else ()
+    if slow:
+        note = "; ".join(filter(None, (note, f"has no integer kernel for {', '.join(slow)}, which it runs in float")))
     entry = EngineEntry(
         files=adapter.files,
-        precision=adapter.load(folder, options=options).describe().precision,
+        precision=precision,
         version=adapter.version(),
         parity=parity.to_dict(),
         note=note,

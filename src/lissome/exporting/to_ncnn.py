@@ -51,9 +51,9 @@ def to_ncnn(
     """
     if is_quantized(model):
         raise ConversionError(
-            "is quantized, and ncnn's int8 is not there yet",
+            "is quantized",
             where=type(model).__name__,
-            fix="convert without_quantization(model)",
+            fix="use to_ncnn_int8, or convert without_quantization(model)",
         )
     runtime = Ncnn()
     runtime.require()

@@ -1,6 +1,7 @@
-"""ncnn on the CPU, in float32 unless asked for less. Its batch is 1, so a batch is run image by image."""
+"""ncnn on the CPU, in float32 unless asked for less, or int8. Its batch is 1, so a batch is run image by image."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,6 +16,9 @@ _HALVES = {
     "float16": ("fp16_packed", "fp16_storage", "fp16_arithmetic"),
     "bfloat16": ("bf16_packed", "bf16_storage"),
 }
+_INT8 = re.compile(r"^(?:Convolution|ConvolutionDepthWise|InnerProduct)\s.*\s8=[1-9]", re.MULTILINE)
+"""A layer with int8 weights in a .param file."""
+
 _KERNELS = {
     "winograd": ("winograd_convolution", "winograd23_convolution", "winograd43_convolution", "winograd63_convolution"),
     "sgemm": ("sgemm_convolution",),
@@ -29,7 +33,7 @@ class Ncnn(Runtime):
     package: ClassVar[str] = "ncnn"
     module: ClassVar[str] = "ncnn"
     files: ClassVar[tuple[str, ...]] = ("ncnn/model.param", "ncnn/model.bin")
-    precisions: ClassVar[tuple[str, ...]] = ("float32", "float16", "bfloat16")
+    precisions: ClassVar[tuple[str, ...]] = ("float32", "float16", "bfloat16", "int8")
     options: ClassVar[Mapping[str, tuple[Option, ...]]] = dict.fromkeys(_KERNELS, (True, False))
     worth_trying: ClassVar[tuple[Mapping[str, Option], ...]] = ({}, {"winograd": False}, {"sgemm": False})
     exact: ClassVar[Mapping[str, Option]] = {"winograd": False}
@@ -42,9 +46,14 @@ class Ncnn(Runtime):
         return tuple(sorted(kind for kind in kinds if engine.layer_to_index(kind) < 0))
 
     def offers(self, folder: str | os.PathLike[str]) -> tuple[str, ...]:
-        """Return float32, bfloat16, and float16 on an ARM CPU that has it: others would store a few weights so."""
+        """Return int8 for files with int8 weights; else float32, bfloat16, and float16 on an ARM CPU that has it.
+
+        Other CPUs would store a few weights in float16, and compute as before.
+        """
+        if _INT8.search(Path(folder, self.files[0]).read_text(encoding="utf-8", errors="replace")):
+            return ("int8",)
         half = getattr(self._engine(), "cpu_support_arm_asimdhp", lambda: 0)()
-        return self.precisions if half else ("float32", "bfloat16")
+        return ("float32", "float16", "bfloat16") if half else ("float32", "bfloat16")
 
     def _open(self, folder: Path, settings: SessionSettings) -> Session:
         net = load_net(self._engine(), folder, settings)
@@ -65,6 +74,7 @@ def load_net(engine: Any, folder: Path, settings: SessionSettings) -> Any:
     net = engine.Net()
     net.opt.num_threads = settings.threads
     net.opt.use_vulkan_compute = False
+    net.opt.use_int8_inference = settings.precision == "int8"
     # By default ncnn rounds to 16 bits wherever the CPU can; here the precision is what was asked for.
     for precision, switches in _HALVES.items():
         _switch(net.opt, switches, on=precision == settings.precision)

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -9,6 +10,7 @@ from typing import Any, ClassVar
 import onnx
 
 from lissome.core.errors import EngineError
+from lissome.runtimes.integer_promises import promised_integers, still_in_float
 from lissome.runtimes.protocol import Array, Option, ReadsOnnx, Session, SessionDescription, SessionSettings, first_line
 
 
@@ -33,12 +35,27 @@ class OnnxRuntime(ReadsOnnx):
         """Return int8 for a quantized graph, else float32."""
         return (onnx_precision(Path(folder, self.files[0])),)
 
+    def float_layers(self, folder: str | os.PathLike[str]) -> tuple[str, ...]:
+        """Return the promised layers that are left in the graph that ONNX Runtime runs after all its rewrites."""
+        promised = promised_integers(onnx.load(Path(folder, self.files[0])).graph)
+        if not promised:
+            return ()
+        with tempfile.TemporaryDirectory(prefix="lissome-") as temporary:
+            written = Path(temporary, "optimized.onnx")
+            settings = SessionSettings(threads=1, precision="int8", options=self._checked({}))
+            self._inner(Path(folder), settings, written)
+            return still_in_float(onnx.load(written).graph, promised)
+
     def _open(self, folder: Path, settings: SessionSettings) -> Session:
+        return _OnnxRuntimeSession(self._inner(folder, settings), self._describe(settings))
+
+    def _inner(self, folder: Path, settings: SessionSettings, optimized: Path | None = None) -> Any:
         path = folder / self.files[0]
         engine = self._engine()
         options = session_options(engine, settings.threads, str(settings.options["optimization"]))
-        inner = engine.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        return _OnnxRuntimeSession(inner, self._describe(settings))
+        if optimized is not None:
+            options.optimized_model_filepath = str(optimized)
+        return engine.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
 def session_options(engine: Any, threads: int, optimization: str = "all") -> Any:

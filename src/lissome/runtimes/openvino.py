@@ -23,6 +23,9 @@ from lissome.runtimes.protocol import (
 
 _HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}  # integer layers follow the graph, the rest this
 _NAMES = {"f32": "float32", "float": "float32", "float32": "float32", "bf16": "bfloat16", "bfloat16": "bfloat16"}
+_INTEGERS = ("i8", "u8")
+_MULTIPLYING = ("Convolution", "GroupConvolution", "Deconvolution", "MatMul", "FullyConnected")
+_DEQUANTIZING = ("Convert", "Subtract", "Multiply", "Reshape", "Transpose", "Squeeze", "Unsqueeze")
 
 
 class OpenVino(ReadsOnnx):
@@ -54,6 +57,22 @@ class OpenVino(ReadsOnnx):
             return ("int8",)
         able = self._engine().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         return ("float32", "bfloat16") if "BF16" in able else ("float32",)
+
+    def float_layers(self, folder: str | os.PathLike[str]) -> tuple[str, ...]:
+        """Return the promised layers that OpenVINO's own execution graph has in float."""
+        core = self._engine().Core()
+        model = core.read_model(os.fspath(Path(folder, self.files[0])))
+        promised = _promised(model)
+        if not promised:
+            return ()
+        compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1})
+        left: set[str] = set()
+        for node in compiled.get_runtime_model().get_ordered_ops():
+            facts = node.get_rt_info()
+            names = promised & set(_fact(facts, "originalLayersNames").split(","))
+            if _fact(facts, "layerType") in _MULTIPLYING and _fact(facts, "runtimePrecision") not in _INTEGERS:
+                left |= names
+        return tuple(sorted(left))
 
     def _engine(self) -> Any:
         with _without_telemetry():
@@ -92,6 +111,26 @@ def _without_telemetry() -> Iterator[None]:
         yield
     finally:
         del sys.modules[package]
+
+
+def _promised(model: Any) -> set[str]:
+    """Return the names of the layers whose input and weight are both integers made float again."""
+    layers = [one for one in model.get_ordered_ops() if one.get_type_name() in _MULTIPLYING]
+    return {one.get_friendly_name() for one in layers if all(_from_integers(one.input_value(n)) for n in (0, 1))}
+
+
+def _from_integers(value: Any) -> bool:
+    """Tell whether a value is 8-bit integers that were shifted, scaled or reshaped, and nothing else."""
+    while value.get_element_type().to_string() not in ("i8", "u8", "int8_t", "uint8_t"):
+        node = value.get_node()
+        if node.get_type_name() not in _DEQUANTIZING:
+            return False
+        value = node.input_value(0)
+    return True
+
+
+def _fact(facts: Any, name: str) -> str:
+    return str(facts[name].astype(str)) if name in facts else ""
 
 
 def _only_the_batch_is_free(model: Any) -> bool:

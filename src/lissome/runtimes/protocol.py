@@ -213,6 +213,17 @@ class Runtime(ABC):
         """
         return ()
 
+    def float_layers(self, folder: str | os.PathLike[str]) -> tuple[str, ...]:
+        """Return the layers that these files have in integers and that this engine multiplies in float all the same.
+
+        Looked up in what the engine has made of the files. An engine that takes a layer's own word for it, integers or
+        not, returns none.
+
+        Args:
+            folder: Where `files` lie.
+        """
+        return ()
+
     @abstractmethod
     def _open(self, folder: Path, settings: SessionSettings) -> Session:
         """Load the files; everything has been checked."""

@@ -31,7 +31,7 @@ def test_an_operator_that_ncnn_lacks_is_named_with_pnnxs_reason(tmp_path):
 
 
 def test_rounding_is_refused(tmp_path):
-    with pytest.raises(ConversionError, match="ncnn's int8 is not there yet"):
+    with pytest.raises(ConversionError, match="is quantized; use to_ncnn_int8"):
         to_ncnn(nn.Sequential(FakeQuantize(0.1, 0)), INPUT, tmp_path)
 
 
