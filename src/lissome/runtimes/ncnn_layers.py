@@ -32,7 +32,7 @@ class NcnnLayers:
         Ncnn().require()
         self._engine: Any = importlib.import_module(Ncnn.module)
         defaults = {name: values[0] for name, values in Ncnn.options.items()}
-        settings = SessionSettings(threads=threads, precision=Ncnn.precisions[0], options=defaults)
+        settings = SessionSettings(threads=threads, precision=Ncnn().offers(folder)[0], options=defaults)
         self._net = load_net(self._engine, folder, settings)
         blobs = [one.name for one in self._net.blobs()]
         computing = [one for one in self._net.layers() if one.type != "Input" and one.tops]
