@@ -4,7 +4,7 @@ import onnx
 
 from lissome.core.errors import BadModelError
 from lissome.graph.graph import Graph
-from lissome.graph.node import STANDARD, node_from_proto, node_to_proto
+from lissome.graph.node import STANDARD, node_from_proto, node_to_proto, require_text
 
 OLDEST_OPSET, NEWEST_OPSET = 7, 25
 """What the passes know the operators of. Before 7, arithmetic did not broadcast."""
@@ -29,6 +29,9 @@ def graph_from_model(model: onnx.ModelProto) -> Graph:
         ['Relu y']
     """
     proto = model.graph
+    require_text((one.name for one in (*proto.input, *proto.output, *proto.initializer)), "tensor")
+    require_text((one.domain for one in model.opset_import), "opset")
+    require_text((proto.name, model.domain, model.doc_string), "graph")
     constants = {one.name: one for one in proto.initializer}
     graph = Graph(
         model,

@@ -1,5 +1,6 @@
 """One operator of a graph."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -73,20 +74,42 @@ def node_from_proto(proto: onnx.NodeProto) -> Node:
     """Read a node.
 
     Raises:
-        BadModelError: An attribute has no value, or the node writes nothing.
+        BadModelError: An attribute has no value, a name is no text, or the node writes nothing.
     """
+    texts = (
+        proto.op_type,
+        proto.name,
+        proto.domain,
+        *proto.input,
+        *proto.output,
+        *(one.name for one in proto.attribute),
+    )
+    require_text(texts, "node")
     if not any(proto.output):
         raise BadModelError("writes nothing", where=f"{proto.op_type} {proto.name}")
     try:
         attributes = {one.name: helper.get_attribute_value(one) for one in proto.attribute}
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise BadModelError(f"an attribute cannot be read: {error}", where=f"{proto.op_type} {proto.name}") from error
+    if any(one is None for one in attributes.values()):
+        raise BadModelError("an attribute has no value", where=f"{proto.op_type} {proto.name}")
     # Repeated fields are views of the proto; lists are plain.
     plain = {
         name: value if isinstance(value, bytes | str | int | float) else _plain(value)
         for name, value in attributes.items()
     }
     return Node(proto.op_type, list(proto.input), list(proto.output), plain, proto.name, proto.domain)
+
+
+def require_text(names: Iterable[object], where: str) -> None:
+    """Refuse names that are no UTF-8: protobuf hands those out as bytes, and does not take them back.
+
+    Raises:
+        BadModelError: One is bytes.
+    """
+    for name in names:
+        if not isinstance(name, str):
+            raise BadModelError("has a name that is no text", where=f"{where} {name!r}", fix="export it again")
 
 
 def _plain(value: Any) -> Any:

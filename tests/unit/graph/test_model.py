@@ -70,3 +70,18 @@ def test_a_scalar_stays_a_scalar(build):
     graph = graph_from_model(b.model(b.node("Relu", "x")))
     graph.set_constant("one", np.asarray(1.0, dtype=np.float32))
     assert list(graph.constant_proto("one").dims) == []
+
+
+def test_a_name_that_is_no_text_is_refused():
+    data = _model([helper.make_node("Relu", ["x"], ["y"], name="marker")]).SerializeToString()
+    model = onnx.ModelProto()
+    model.ParseFromString(data.replace(b"marker", b"mark\x89r"))
+    with pytest.raises(BadModelError, match="no text"):
+        graph_from_model(model)
+
+
+def test_an_attribute_without_a_type_is_refused():
+    model = _model([helper.make_node("LeakyRelu", ["x"], ["y"], alpha=0.1)])
+    model.graph.node[0].attribute[0].ClearField("type")
+    with pytest.raises(BadModelError, match="attribute"):
+        graph_from_model(model)
