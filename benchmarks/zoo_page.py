@@ -141,8 +141,8 @@ def _training(training: dict[str, Any] | None) -> Iterator[str]:
         yield "Not trained yet: `python benchmarks/zoo.py --only-train` does.\n"
         return
     yield (
-        f"All with the same budget: {training['epochs']} epochs of {training['images']:,} images, `Train`'s default "
-        f"settings, seed {training['seed']}; accuracy on {training['test_images']:,} test images, read once. Nothing "
+        f"All with the same budget: {training['epochs']} epochs of {training['images']:,} images, `Train` with "
+        f"clipped gradients and its default settings, seed {training['seed']}; accuracy on {training['test_images']:,} test images, read once. Nothing "
         "was tuned, so this shows what each gives at once and not what it can reach.\n"
     )
     lines = ["| family | network | params, M | MACs, M | test accuracy |", "|---|---|---:|---:|---:|"]
