@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, fx, nn
 
 from lissome.advice.case import Case, Wiring
@@ -14,7 +15,6 @@ from lissome.advice.rules import RULES
 from lissome.advice.tip import Basis, Tip
 from lissome.core.context import TaskLike
 from lissome.core.errors import SettingError
-from lissome.core.module_graph import trace
 from lissome.core.names import load_attribute
 from lissome.core.outcome import Note, Outcome
 from lissome.devices.device import Device
@@ -23,7 +23,7 @@ from lissome.profiling.find_device import device_of
 from lissome.profiling.profile import Profile, profile
 from lissome.profiling.roofline import predict
 from lissome.timing.layer_costs import rows_of
-from lissome.timing.source_graph import calls_of
+from lissome.timing.source_graph import calls_of, traced
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +156,7 @@ def _device(cost: Profile, device: str | Device | None, measure: str | None) -> 
 
 
 def _wiring(model: nn.Module, cost: Profile) -> Wiring:
-    graph: fx.GraphModule = trace(model)
+    graph: fx.GraphModule = traced(model, tuple(torch.zeros(shape) for shape in cost.inputs))
     calls = calls_of(graph)
     places = {id(row): place for place, row in enumerate(cost.rows)}
     nodes = [node for node in graph.graph.nodes if node.op.startswith("call_")]

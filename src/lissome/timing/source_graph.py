@@ -35,6 +35,22 @@ class Call:
     inputs: tuple[int, ...]
 
 
+def traced(model: nn.Module, inputs: tuple[Tensor, ...] | None = None) -> fx.GraphModule:
+    """Return a network's graph with the names that a profile has.
+
+    Args:
+        model: A traceable module.
+        inputs: Example inputs, for a forward that can only be traced by running it.
+
+    Example:
+        >>> [node.op for node in traced(nn.Conv2d(3, 4, 1)).graph.nodes]
+        ['placeholder', 'call_module', 'output']
+    """
+    # A single layer of torch would be traced into; inside of something it is one call like any other.
+    is_layer = type(model).__module__.startswith("torch.nn.") and not any(model.children())
+    return trace(nn.Sequential(model) if is_layer else model, inputs)
+
+
 def calls_of(graph: fx.GraphModule) -> tuple[Call, ...]:
     """Return the calls of a traced network in order of execution.
 
@@ -61,6 +77,7 @@ class SourceGraph(nn.Module):
 
     Args:
         model: A traceable module; left as it was.
+        inputs: Example inputs, for a forward that can only be traced by running it.
 
     Example:
         >>> source = SourceGraph(nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU()))
@@ -70,10 +87,10 @@ class SourceGraph(nn.Module):
         1
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, inputs: tuple[Tensor, ...] | None = None) -> None:
         super().__init__()
         self.eval()
-        graph = trace(copy.deepcopy(model).eval())
+        graph = traced(copy.deepcopy(model).eval(), inputs)
         self._graph: fx.GraphModule
         object.__setattr__(self, "_graph", graph)  # no submodule: its layers live in the calls
         nodes = [node for node in graph.graph.nodes if node.op.startswith("call_")]

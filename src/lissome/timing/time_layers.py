@@ -99,7 +99,7 @@ def time_layers(
         raise SettingError(f"seconds is {seconds}", where="time_layers", fix="choose a value above 0")
     chip = None if device is None else device_of(device)
     inputs = _inputs(input, seed)
-    source = SourceGraph(model)
+    source = SourceGraph(model, inputs)
     run_once(source, inputs)
     images = [one.numpy() for one in inputs]
     with tempfile.TemporaryDirectory(prefix="lissome-layers-") as folder, pinned(threads):
@@ -149,7 +149,7 @@ def _open(
         session = load_proved(model, inputs, on, folder, threads=threads)
         layered = NcnnLayers(folder, threads=threads)
         values = layered.values(*(one.numpy() for one in inputs))
-        plain = SourceGraph(without_quantization(model))  # ncnn gets the float network
+        plain = SourceGraph(without_quantization(model), inputs)  # ncnn gets the float network
         made = {number: one.numpy() for number, one in plain.outputs_of_calls(inputs).items()}
         found = match_values([one for one, _ in values], [one for _, one in values], made, source.source_calls)
         return session, layered, found

@@ -1,11 +1,14 @@
 import copy
 
 import onnx
+import pytest
 import torch
 from torch import nn
 
 from lissome.exporting.to_onnx import to_onnx
 from lissome.models.create import create
+from lissome.profiling.profile import profile
+from lissome.timing.layer_costs import rows_of
 from lissome.timing.source_graph import SourceGraph, input_noise, number_in
 
 
@@ -62,3 +65,27 @@ def test_outputs_of_calls_survive_work_in_place():
     made = SourceGraph(model).outputs_of_calls(input_noise(((1, 3, 8, 8),), 0))
     assert made[0].min() < 0
     assert torch.equal(made[0].relu(), made[1])
+
+
+class Counted(nn.Module):
+    """Its forward computes with sizes in Python, which torch.fx cannot follow."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3)
+
+    def forward(self, x):
+        for number in range(2 if float(x.shape[2]) > 4 else 1):
+            x = self.second(x) if number else self.first(x)
+        return x
+
+
+@pytest.mark.parametrize("model", [Counted(), nn.Conv2d(3, 4, 3)], ids=["traced by running", "a single layer"])
+def test_calls_and_profile_agree_on_what_there_is(model):
+    inputs = input_noise(((1, 3, 8, 8),), 0)
+    source = SourceGraph(model, inputs)
+    cost = profile(model, (1, 3, 8, 8))
+    rows = rows_of(source.source_calls, cost)
+    assert sum(row.macs for row in rows.values()) == cost.macs > 0
+    with torch.no_grad():
+        assert torch.equal(source(*inputs), model(*inputs))
