@@ -6,12 +6,14 @@ import pytest
 import torch
 from torch import nn
 
+from lissome.advice import case as advice_case
 from lissome.advice.advise import advise
 from lissome.advice.rule import Rule
 from lissome.advice.rules import RULES
 from lissome.core.names import load_attribute
 from lissome.devices.device import Device
 from lissome.layers.squeeze_excitation import SqueezeExcitation
+from lissome.profiling.profile import profile
 from lissome.tables import STEPS
 
 
@@ -234,6 +236,25 @@ def test_redundant_maps_are_told_from_real_images():
     assert "distinct_maps" in kept.kept
     (note,) = advise(_twins(10), (1, 3, 16, 16), device=SLOW_ARITHMETIC).notes
     assert (note.layer, note.reason) == ("distinct_maps", "needs real images")
+
+
+@pytest.mark.parametrize(("int8_ms", "told"), [(2.0, True), (9.9, False), (12.0, False)])
+def test_measured_integers_count_and_not_the_peak(int8_ms, told):
+    rule = load_attribute(RULES["integers_where_they_pay"])()
+    cost = profile(nn.Sequential(conv(64, 64), nn.ReLU()), (1, 64, 28, 28))
+    case = advice_case.Case(
+        cost=cost,
+        device=device(int8=4e12),
+        precision="float32",
+        ms=(9.0, 1.0),
+        basis="measured",
+        measured_int8_ms=int8_ms,
+    )
+    tip = rule.check(case)
+    assert (tip is not None) == told
+    if told:
+        assert tip.gain_ms == pytest.approx(8.0)
+        assert tip.gain_basis == "measured"
 
 
 def test_a_sum_of_a_residual_network_is_no_fault():
