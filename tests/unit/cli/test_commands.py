@@ -123,6 +123,41 @@ def test_compress_writes_artifact_and_report_and_forgets_its_run(run: Run, tmp_p
     assert not (tmp_path / "x.lissome.run").exists()
 
 
+def test_quantize_stays_within_the_budget_on_the_engine(run: Run, tmp_path: Path) -> None:
+    line = "quantize my.py:build --data d.npz --on onnxruntime --out q.lissome --max-drop 5% --bits 4"
+    table = json.loads(run(f"{line} --images 32 --calibrator percentile --equalize --round --json"))
+    parts = table["outcome"]["parts"]
+    assert [one["step"] for one in parts] == ["EqualizeLayers", "QuantizeWithin", "AdaRound"]
+    figures = parts[1]["measurements"]
+    assert figures["val_metric"] >= figures["val_metric_float"] - 0.05
+    assert table["compressed"]["precision"] == {"onnxruntime": "int8" if figures["layers_quantized"] else "float32"}
+    assert load(tmp_path / "q.lissome").session("onnxruntime").run(np.zeros((1, 8, 8, 3), np.uint8))[0].shape == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("--max-drop much", "--max-drop: 'much' is no share"),
+        ("--calibrator minmax", "did you mean 'min_max'"),
+    ],
+)
+def test_quantize_refuses_in_one_line(
+    options: str,
+    said: str,
+    run: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    line = f"lissome quantize my.py:build --data d.npz --out q.lissome {options}"
+    monkeypatch.setattr(sys, "argv", line.split())
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "q.lissome").exists()
+
+
 def test_shapes_names_and_counts() -> None:
     assert shape_of("3x8x9") == (1, 3, 8, 9)
     assert names_of("a, b,a", "--on") == ("a", "b")

@@ -18,8 +18,9 @@ from lissome.compression.quantization.rounding_search import learned_rounding
 from lissome.compression.quantization.train_quantized import TrainQuantized
 from lissome.core.context import Context
 from lissome.core.errors import SettingError
+from lissome.core.step import Step
 from lissome.data.task import Task
-from lissome.layers.fake_quantize import QuantizedConv2d, QuantizedLinear
+from lissome.layers.fake_quantize import QuantizedConv2d, QuantizedLinear, is_quantized
 from lissome.training.optimizers import SGD
 from lissome.training.train import Train
 
@@ -229,6 +230,13 @@ def test_a_budget_is_kept_with_the_fewest_float_layers(uneven: nn.Sequential, co
     assert middle.measurements["val_metric"] >= -scale * 1e-3
     assert exact.measurements["layers_quantized"] == 0
     assert len(exact.declined) == 4
+
+
+@pytest.mark.parametrize("step", [CorrectBias(), AdaRound(), TrainQuantized()], ids=lambda one: type(one).__name__)
+def test_a_network_left_float_stays_float(step: Step, uneven: nn.Sequential, context: Context) -> None:
+    outcome = step.apply(uneven, context)
+    assert not is_quantized(outcome.model)
+    assert outcome.declined[0].reason.startswith("nothing of the network rounds")
 
 
 def test_layers_that_are_named_stay_float(uneven: nn.Sequential, context: Context) -> None:

@@ -1,6 +1,6 @@
 """Choose for each weight whether it is rounded up or down."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -31,7 +31,7 @@ class AdaRound(Step):
         images: Training images, ≥ 1, balanced over the classes. Default 256.
         steps: Of gradient descent a layer, ≥ 0; 0 only flips single weights. Default 200.
         scales: Also try smaller scales, which clip the largest weights; helps at 4 bits and fewer.
-        quantize: How a network that does not round yet is quantized first.
+        quantize: How a network that does not round yet is quantized first; None leaves such a network alone.
 
     Raises:
         SettingError: A value is out of its range.
@@ -44,7 +44,7 @@ class AdaRound(Step):
     images: int = 256
     steps: int = 200
     scales: bool = True
-    quantize: Quantize = field(default_factory=Quantize)
+    quantize: Quantize | None = None
 
     def __post_init__(self) -> None:
         if self.images < 1 or self.steps < 0:
@@ -58,6 +58,8 @@ class AdaRound(Step):
     def change(self, model: nn.Module, context: Context) -> Change:
         """Round in the copy."""
         graph, earlier = rounding(model, self.quantize, context)
+        if graph is None:
+            return Change(model, earlier, {"layers_rounded": 0})
         notes: list[Note] = []
 
         def visit(

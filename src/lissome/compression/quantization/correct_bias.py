@@ -1,6 +1,6 @@
 """Put right what rounding shifts on average."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from torch import Tensor, fx, nn
 
@@ -23,7 +23,7 @@ class CorrectBias(Step):
 
     Args:
         images: Training images, ≥ 1, balanced over the classes. Default 128.
-        quantize: How a network that does not round yet is quantized first.
+        quantize: How a network that does not round yet is quantized first; None leaves such a network alone.
 
     Raises:
         SettingError: `images` is below 1.
@@ -33,7 +33,7 @@ class CorrectBias(Step):
     """
 
     images: int = 128
-    quantize: Quantize = field(default_factory=Quantize)
+    quantize: Quantize | None = None
 
     def __post_init__(self) -> None:
         if self.images < 1:
@@ -46,6 +46,8 @@ class CorrectBias(Step):
     def change(self, model: nn.Module, context: Context) -> Change:
         """Correct in the copy."""
         graph, before = rounding(model, self.quantize, context)
+        if graph is None:
+            return Change(model, before, {"biases_corrected": 0})
         notes: list[Note] = []
 
         def visit(
@@ -63,10 +65,20 @@ class CorrectBias(Step):
         return Change(graph, (*before, *notes), {"biases_corrected": len(notes)})
 
 
-def rounding(model: nn.Module, quantize: Quantize, context: Context) -> tuple[fx.GraphModule, tuple[Note, ...]]:
-    """Return the model as a traced network that rounds, quantized first where it does not round yet, and the notes."""
+NOTHING_ROUNDS = Note("", "nothing of the network rounds: put Quantize before, or give quantize=", applied=False)
+
+
+def rounding(
+    model: nn.Module, quantize: Quantize | None, context: Context
+) -> tuple[fx.GraphModule | None, tuple[Note, ...]]:
+    """Return the model as a traced network that rounds, quantized first if it does not yet, and the notes.
+
+    None where nothing rounds and nothing shall: a network that a budget has left float must stay so.
+    """
     if is_quantized(model):
         return model if isinstance(model, fx.GraphModule) else trace(model, context.example_inputs()), ()
+    if quantize is None:
+        return None, (NOTHING_ROUNDS,)
     change = quantize.change(model, context)
     assert isinstance(change.model, fx.GraphModule)
     return change.model, change.notes

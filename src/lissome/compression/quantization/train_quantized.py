@@ -26,7 +26,7 @@ class TrainQuantized(Step):
     Args:
         train: How to train. Default 2 epochs of SGD at a rate of 0.001 with momentum.
         learn_steps: Learn the scales of activations (LSQ).
-        quantize: How a network that does not round yet is quantized first.
+        quantize: How a network that does not round yet is quantized first; None leaves such a network alone.
 
     Raises:
         SettingError: What `Train` refuses.
@@ -38,7 +38,7 @@ class TrainQuantized(Step):
 
     train: Train = field(default_factory=lambda: Train(epochs=2, optimizer=SGD(learning_rate=0.001)))
     learn_steps: bool = False
-    quantize: Quantize = field(default_factory=Quantize)
+    quantize: Quantize | None = None
 
     def requires(self) -> tuple[Need, ...]:
         """What training requires."""
@@ -47,6 +47,8 @@ class TrainQuantized(Step):
     def change(self, model: nn.Module, context: Context) -> Change:
         """Train the copy."""
         graph, before = rounding(model, self.quantize, context)
+        if graph is None:
+            return Change(model, before, {})
         if self.learn_steps:
             _swap(graph, FakeQuantize, LearnedStep.of)
         change = self.train.change(graph, context)
