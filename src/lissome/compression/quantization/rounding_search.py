@@ -8,6 +8,8 @@ _STRETCH = (-0.1, 1.1)
 """ζ and γ of the rectified sigmoid."""
 
 _MOST_FLIPS = 2000
+_WORTH_A_FLIP = 5e-3
+"""Error saved, in units of the mean second moment: what is less takes many flips and changes nothing."""
 
 
 def learned_rounding(target: Tensor, moment: Tensor, levels: int, steps: int) -> Tensor:
@@ -74,7 +76,7 @@ def _polished(integers: Tensor, target: Tensor, moment: Tensor, levels: int) -> 
         gain = 2 * direction * slope + diagonal
         gain = gain.masked_fill((integers + direction).abs() > levels, 0.0)
         least, place = gain.min(dim=2, keepdim=True)
-        better = least < -1e-7
+        better = least < -_WORTH_A_FLIP
         if not bool(better.any()):
             break
         moved = direction.gather(2, place) * better
