@@ -150,7 +150,7 @@ _WRITERS: dict[str, Writer] = {
     "linalg_vector_norm": _vector_norm,
     "sym_size": _size,
     **dict.fromkeys(_CHECKS, _nothing),
-    **dict.fromkeys(("alias", "detach", "detach_", "lift_fresh_copy", "lift_fresh", "contiguous"), _same),
+    **dict.fromkeys(("alias", "detach", "detach_", "lift_fresh_copy", "lift_fresh"), _same),
     **{f"upsample_{one}": _resize for one in _RESIZING},
     **dict.fromkeys(_IN_PLACE, _in_place),
     **dict.fromkeys(("to", "_to_copy"), _cast),

@@ -40,7 +40,7 @@ def exported_graph(model: nn.Module, inputs: tuple[Tensor, ...], is_layer: Any) 
             with torch.no_grad():
                 computed = pytree.tree_leaves(graph(*inputs))
         except RuntimeError as error:  # numbers of this batch were written into the graph of another
-            problem = str(error).splitlines()[0]
+            problem = f"fails: {str(error).splitlines()[0].partition('. ')[0]}"
             continue
         if len(computed) == len(expected) and all(map(_alike, computed, expected)):
             return graph

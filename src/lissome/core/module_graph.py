@@ -15,6 +15,7 @@ EXPORTED = "lissome.exported"
 """In the `meta` of a graph that running the forward gave, since torch.fx could not trace it."""
 
 _LIBRARY = Path(torch.__file__).parent.as_posix()
+_OWN = Path(__file__).parent.as_posix()
 
 
 class LeafModule(nn.Module):
@@ -83,7 +84,9 @@ def _exported(model: nn.Module, inputs: tuple[torch.Tensor, ...], first: TraceEr
     except TraceError as error:
         raise TraceError(error.what, where=error.where or first.where, fix=error.fix or first.fix) from error
     except Exception as error:
-        raise _trace_error(error, model) from error
+        second = _trace_error(error, model)
+        # Where running it fails within torch alone, the line that torch.fx stopped at says more.
+        raise (second if second.where != type(model).__name__ else first) from error
     graph.meta[EXPORTED] = True
     return graph
 
@@ -138,11 +141,9 @@ def _first_line(error: Exception) -> str:
 
 
 def _line_of(error: Exception, model: nn.Module) -> str:
-    """Name the innermost line of the user's code, which is the last one outside of torch and of this file."""
+    """Name the innermost line of the user's code, which is the last one outside of torch and of this room."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [
-        one for one in frames if not one.filename.startswith(_LIBRARY) and one.filename not in (__file__, "<string>")
-    ]
+    own = [one for one in frames if not one.filename.startswith((_LIBRARY, _OWN)) and one.filename != "<string>"]
     if not own:
         return type(model).__name__
     return f"{Path(own[-1].filename).name}:{own[-1].lineno} ({own[-1].line})"

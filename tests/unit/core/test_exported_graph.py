@@ -34,6 +34,7 @@ EXPRESSIONS = {
     "new axes": lambda x: x[:, None].squeeze(1).unsqueeze(-1),
     "splits": lambda x: torch.cat([*x.split(3, 1)[::-1], *x.split([2, 6], 1), *x.chunk(2, 1)], 1),
     "views": lambda x: x.view(x.size(0), 2, 4, *x.shape[2:]).transpose(1, 2).reshape(x.shape).flatten(1),
+    "views of moved": lambda x: x.transpose(1, 2).contiguous().view(x.size(0), -1),
     "nearest": lambda x: functional.interpolate(x, scale_factor=2),
     "bilinear": lambda x: functional.interpolate(x, size=(5, 7), mode="bilinear", align_corners=True),
     "bicubic": lambda x: functional.interpolate(x, scale_factor=1.5, mode="bicubic"),
