@@ -85,7 +85,7 @@ def tried(prune: Callable[[nn.Module, Tensor], nn.Module], name: str) -> dict[st
         pruned = prune(model, images)
         outputs = leaves(pruned(images))
         sum(one.sum() for one in outputs).backward()
-    except Exception as error:  # a peer can fail in every way
+    except Exception as error:  # noqa: BLE001 (a peer can fail in every way)
         return {"done": False, "reason": f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"}
     params = sum(one.numel() for one in pruned.parameters()) / before
     shapes = [one.shape for one in outputs]

@@ -1,7 +1,7 @@
 """How long it takes to prune half of a network's channels by L1: lissome and torch-pruning in turn, in one process.
 
-Both begin with a network they may not change, so both copy it; lissome also checks the weights, counts before and after,
-runs what is left and writes a receipt. Run from the project's root, alone on the machine:
+Both begin with a network they may not change, so both copy it; lissome also checks the weights, counts before and
+after, runs what is left and writes a receipt. Run from the project's root, alone on the machine:
 
     pip install -r benchmarks/requirements.txt
     python benchmarks/pruning_speed.py
@@ -105,9 +105,8 @@ def main() -> None:
     if asked.limit < len(NETWORKS):
         print("a part only: nothing is written")
         return
-    write_result(
-        NAME, {**machine_and_versions("torch-pruning"), "seed": SEED, "rounds": asked.rounds, "networks": rows}
-    )
+    settings = {"seed": SEED, "rounds": asked.rounds}
+    write_result(NAME, {**machine_and_versions("torch-pruning"), **settings, "networks": rows})
     write_section("pruning.md", "speed", page(rows))
 
 

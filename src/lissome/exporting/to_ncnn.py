@@ -18,6 +18,7 @@ from lissome.core.errors import ConversionError, EngineMissingError, TraceError
 from lissome.core.module_graph import run_once
 from lissome.exporting.strided_slices import without_strided_slices
 from lissome.exporting.to_onnx import known_warnings_ignored
+from lissome.layers.channel_selection import with_slices
 from lissome.layers.fake_quantize import is_quantized
 from lissome.runtimes.ncnn import Ncnn
 from lissome.runtimes.protocol import first_line
@@ -58,7 +59,7 @@ def to_ncnn(
     runtime = Ncnn()
     runtime.require()
     program = _pnnx()
-    source = _simplified(copy.deepcopy(model).eval(), inputs)
+    source = _simplified(with_slices(copy.deepcopy(model).eval()), inputs)
     with tempfile.TemporaryDirectory(prefix="lissome-pnnx-") as temporary:
         work = Path(temporary)
         _write_trace(source, inputs, work / "model.pt", type(model).__name__)

@@ -7,7 +7,7 @@ from torch import Tensor, fx, nn
 
 from lissome.tracing.channel_sets import ChannelSets
 
-Role = Literal["produces", "consumes", "scales"]
+Role = Literal["produces", "selects", "consumes", "scales"]
 
 
 def is_constant(path: str) -> bool:
@@ -29,7 +29,7 @@ class ParameterSlice:
         parameter: Name within the layer: "weight".
         axis: Axis of the parameter.
         labels: Channel ids, shape (size of the axis,).
-        role: Whether the layer makes these channels, reads them, or scales them in passing.
+        role: Whether the layer makes these channels, selects them, reads them, or scales them in passing.
     """
 
     layer: str

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 from torch.nn.modules.conv import _ConvNd
 
-from lissome.tracing.channel_map import ChannelMap, Role
+from lissome.tracing.channel_map import ChannelMap, ParameterSlice, Role
 
 Numbers = npt.NDArray[np.int64]
 
-_OF_LAYERS = ("weight", "bias", "running_mean", "running_var", "weight_scale")
+_OF_LAYERS = ("weight", "bias", "running_mean", "running_var", "weight_scale", "index")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Member:
         layer: Path of the layer.
         parameter: Name within the layer.
         axis: Axis of the parameter.
-        role: Whether the layer makes, reads or scales the channels.
+        role: Whether the layer makes, selects, reads or scales the channels.
         indices: What each unit owns of the axis, shape (units, entries a unit).
         dimensions: How many axes the parameter has: 1 for a bias, more for a weight.
     """
@@ -45,7 +45,7 @@ class Member:
     @property
     def name(self) -> str:
         """The layer's path; of a parameter that a block uses by itself, the parameter's."""
-        return self.layer if self.layer and self.parameter in _OF_LAYERS else self.path
+        return _name(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +71,19 @@ class Group:
         return tuple(one for one in self.members if one.role == "produces" and one.dimensions > 1)
 
     @property
+    def weights(self) -> tuple[Member, ...]:
+        """The weights that make the channels; where a selection picks them, those that read them."""
+        return self.producers or tuple(one for one in self.members if one.role == "consumes")
+
+    @property
+    def is_selected(self) -> bool:
+        """Whether a selection picks the channels, so that nothing but their readers changes with them."""
+        return not self.producers
+
+    @property
     def channels_a_unit(self) -> int:
         """How many output channels of its widest producer a unit holds."""
-        return max(one.indices.shape[1] for one in self.producers)
+        return max(one.indices.shape[1] for one in self.members if _is_making(one))
 
     @property
     def channels(self) -> int:
@@ -86,17 +96,17 @@ class Group:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the group as plain values."""
-        roles: tuple[Role, ...] = ("produces", "scales", "consumes")
+        roles: tuple[Role, ...] = ("produces", "selects", "scales", "consumes")
         return {
             "name": self.name,
             "units": len(self),
             "channels_a_unit": self.channels_a_unit,
-            **{role: list(self.layers(role)) for role in roles},
+            **{role: list(self.layers(role)) for role in roles if role != "selects" or self.is_selected},
         }
 
     def __str__(self) -> str:
         title = f"{self.name}: {len(self)} units of {self.channels_a_unit}"
-        roles: tuple[Role, ...] = ("produces", "scales", "consumes")
+        roles: tuple[Role, ...] = ("produces", "selects", "scales", "consumes")
         rows = [f"  {role:<8} {', '.join(self.layers(role))}" for role in roles if self.layers(role)]
         return "\n".join([title, *rows])
 
@@ -107,6 +117,14 @@ class Whole:
 
     layers: tuple[str, ...]
     reason: str
+
+
+def _name(part: "Member | ParameterSlice") -> str:
+    return part.layer if part.layer and part.parameter in _OF_LAYERS else part.path
+
+
+def _is_making(member: Member) -> bool:
+    return member.role == "selects" or (member.role == "produces" and member.dimensions > 1)
 
 
 _INDIVISIBLE = "its channels go together or not at all"
@@ -128,7 +146,7 @@ def groups_of(channels: ChannelMap) -> tuple[list[Group], list[Whole]]:
     classes = _classes(owners, np.array([one is not None for one in reasons]))
     groups = []
     for number, members in _members(channels, owners, classes).items():
-        made = [one for one in members if one.role == "produces" and one.dimensions > 1]
+        made = [one for one in members if _is_making(one)]
         units = torch.from_numpy(roots[classes == number])
         if made and len(units) > 1:
             groups.append(Group(made[0].name, units, tuple(members)))
@@ -144,10 +162,10 @@ def _frozen(
     whole: defaultdict[str, dict[str, None]] = defaultdict(dict)
     for piece, owner in zip(channels.slices.values(), owners, strict=True):
         depthwise = piece.role == "scales" and isinstance(channels.layer(piece.layer), _ConvNd)
-        if piece.role == "produces" or depthwise:
+        if piece.role in ("produces", "selects") or depthwise:
             for reason in dict.fromkeys(reasons[number] for number in owner.tolist()):
                 if reason is not None:
-                    whole[reason].setdefault(piece.layer)
+                    whole[reason].setdefault(_name(piece))
     return whole
 
 

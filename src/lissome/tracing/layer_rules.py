@@ -15,6 +15,7 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.modules.instancenorm import _InstanceNorm
 from torch.nn.modules.padding import _ConstantPadNd, _ReflectionPadNd, _ReplicationPadNd
 
+from lissome.layers.channel_selection import ChannelSelection
 from lissome.tracing.channel_map import ChannelMap
 from lissome.tracing.kernels import Kernel, apply_kernel, keep_equal
 from lissome.tracing.label_tensors import along, empty_like, hold, spread
@@ -111,6 +112,15 @@ def pool_labels(channels: ChannelMap, labels: Tensor, shape: torch.Size, what: s
     return labels.expand(shape)
 
 
+def selection(channels: ChannelMap, path: str, layer: nn.Module, labels: Tensor, shape: torch.Size) -> Tensor:
+    """Read some channels by number, as new ones that can go by themselves; what they are read of stays whole."""
+    assert isinstance(layer, ChannelSelection)
+    channels.sets.freeze(labels, "is read through a selection of channels")
+    made = channels.sets.fresh(layer.selected)
+    channels.claim(f"{path}.index", 0, made, "selects")
+    return spread(made, shape, 1)
+
+
 def mixing(channels: ChannelMap, path: str, layer: nn.Module, labels: Tensor, shape: torch.Size) -> Tensor:
     """Keep whole: every output depends on all channels."""
     channels.sets.freeze(labels, f"{type(layer).__name__} at {path} depends on every channel")
@@ -138,6 +148,7 @@ LAYER_RULES: dict[type[nn.Module], LayerRule] = {
     nn.GroupNorm: group_norm,
     nn.LayerNorm: layer_norm,
     nn.PReLU: prelu,
+    ChannelSelection: selection,
     **dict.fromkeys(_POOLING, pooling),
     **dict.fromkeys(_MIXING, mixing),
 }

@@ -9,6 +9,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 from lissome.core.module_graph import EXPORTED
+from lissome.layers.channel_selection import ChannelSelection
 from lissome.tracing.channel_map import ChannelMap
 from lissome.tracing.groups import Group
 from lissome.tracing.label_tensors import survivors
@@ -83,6 +84,8 @@ def _correct_settings(layer: nn.Module, shape: list[int]) -> None:
         settings = {"num_channels": shape[1], "num_groups": shape[1] if one_a_channel else layer.num_groups}
     elif isinstance(layer, nn.LayerNorm) and len(layer.normalized_shape) == 1:
         settings = {"normalized_shape": (shape[-1],)}
+    elif isinstance(layer, ChannelSelection):
+        settings = {"selected": len(layer.index)}
     elif isinstance(layer, nn.PReLU):
         settings = {"num_parameters": len(layer.weight)}
     for name, value in settings.items():

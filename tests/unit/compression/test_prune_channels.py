@@ -122,7 +122,7 @@ def test_the_receipt_has_a_row_a_group() -> None:
 
 
 OUT_OF_RANGE: list[dict[str, object]] = [
-    *({"keep": 0}, {"keep": 1.1}, {"multiple_of": 0}, {"scope": "all"}, {"reconstruct": -1}),
+    *({"keep": 0}, {"keep": 1.1}, {"multiple_of": 0}, {"scope": "all"}, {"reconstruct": -1}, {"selection": "all"}),
     *({"keep_at_least": 0}, {"keep_at_least": 1.0}, {"keep_at_least": -0.1}),
     *({"keep_of": {"0": 0}}, {"keep_of": {"0": 1.5}}),
 ]

@@ -8,6 +8,7 @@ from torch import nn
 from lissome.core.errors import ConversionError, EngineMissingError, ShapeError
 from lissome.exporting import to_ncnn as to_ncnn_file
 from lissome.exporting.to_ncnn import to_ncnn
+from lissome.layers.channel_selection import ChannelSelection
 from lissome.layers.fake_quantize import FakeQuantize
 
 INPUT = (torch.randn(1, 3, 8, 8),)
@@ -28,6 +29,14 @@ def test_weights_are_stored_in_float32(tmp_path):
 def test_an_operator_that_ncnn_lacks_is_named_with_pnnxs_reason(tmp_path):
     with pytest.raises(ConversionError, match=r"Tensor\.slice \(slice with step 2 is not supported\)"):
         to_ncnn(EveryOtherChannel(), INPUT, tmp_path)
+
+
+def test_selected_channels_are_slices(tmp_path):
+    selection = ChannelSelection(3, 2)
+    selection.index = torch.tensor([0, 2])
+    param, _ = to_ncnn(nn.Sequential(selection, nn.Conv2d(2, 4, 1)), INPUT, tmp_path)
+    assert "Crop" in param.read_text() or "Slice" in param.read_text()
+    assert "Concat" in param.read_text()
 
 
 def test_rounding_is_refused(tmp_path):

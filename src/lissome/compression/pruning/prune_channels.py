@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from lissome.compression.pruning.budget import NetworkCost, latency_cost, macs_cost, within_budget
 from lissome.compression.pruning.receipt import notes_of, table_of
 from lissome.compression.pruning.reconstruction import reconstruct
 from lissome.compression.pruning.scores import BatchNormScale, Score
+from lissome.compression.pruning.selection import Selection, choose_readers
 from lissome.compression.pruning.widths import (
     Scope,
     allowed_counts,
@@ -22,12 +23,14 @@ from lissome.compression.pruning.widths import (
 from lissome.core.context import Context, Need
 from lissome.core.errors import SettingError
 from lissome.core.module_graph import run_once
+from lissome.core.outcome import Note
 from lissome.core.step import Change, Step
 from lissome.profiling.latency_table import LatencyTable
 from lissome.profiling.profile import profile
 from lissome.tracing.calls import flat_tensors
 from lissome.tracing.groups import Group, groups_of
 from lissome.tracing.propagate import propagate
+from lissome.tracing.selections import Reader, with_selections, without_idle_selections
 from lissome.tracing.surgery import keep_units, kept_ids
 
 
@@ -52,6 +55,10 @@ class PruneChannels(Step):
         keep_of: Fractions in (0, 1] for groups by patterns of layer paths, ``{"stages.2.*": 0.75}``; the first pattern
             that fits counts, in either scope.
         skip: Patterns of layer paths (``"stages.*.conv2.*"``) whose groups stay whole.
+        selection: Whether a convolution may read some of the channels that stay for others, through a
+            `ChannelSelection` in front of it: "never"; "where whole", of channels that are skipped, reach the output or
+            that the score is silent about; "where shared", also of those that several layers read, which then stay
+            whole, as in network slimming. In each case only where the multiply-adds saved outweigh the bytes moved.
         reconstruct: Training images on which the layers that read pruned channels are fitted to what they computed
             before, by least squares; 0 leaves their weights as they are. Fine-tuning then starts much nearer.
 
@@ -79,6 +86,7 @@ class PruneChannels(Step):
     keep_at_least: int | float = 0.0
     keep_of: Mapping[str, float] = field(default_factory=dict)
     skip: tuple[str, ...] = ()
+    selection: Selection = "never"
     reconstruct: int = 0
 
     def __post_init__(self) -> None:
@@ -96,6 +104,7 @@ class PruneChannels(Step):
                 'choose "channels", "macs" or a LatencyTable',
             ),
             "scope": (self.scope in ("local", "global"), 'choose "local" or "global"'),
+            "selection": (self.selection in get_args(Selection), f"choose one of {', '.join(get_args(Selection))}"),
         }
         for name, (holds, fix) in checks.items():
             if not holds:
@@ -122,13 +131,23 @@ class PruneChannels(Step):
         check_patterns(groups, self.skip, "skip")
         check_patterns(groups, tuple(self.keep_of), "keep_of")
         scores, declined = self._scores(groups, model, context)
+        readers, refused = list[Reader](), list[Note]()
+        if self.selection != "never":
+            readers, refused = choose_readers(channels, groups, declined, self.selection, self.keep)
+        if readers:
+            model = with_selections(channels.graph, readers)
+            channels = propagate(model, inputs)
+            groups, whole = groups_of(channels)
+            scores, declined = self._scores(groups, model, context)
         cost = self._cost(model, inputs, groups)
         counts = self._counts(groups, scores) if cost is None else self._within(cost, scores)
         keep = _choose(groups, scores, counts)
         adapted = tuple(reconstruct(model, groups, keep, context, self.reconstruct)) if self.reconstruct else ()
-        notes = (*notes_of(groups, declined, keep, whole), *adapted)
+        notes = (*notes_of(groups, declined, keep, whole), *refused, *adapted)
         kept = kept_ids(channels, keep, groups)
         pruned = keep_units(model, channels, kept)
+        if readers and isinstance(pruned, fx.GraphModule):
+            without_idle_selections(pruned)
         if [tuple(one.shape) for one in flat_tensors(run_once(pruned, inputs))] != shapes:
             raise SettingError(
                 "pruning changed the shape of the output", where="PruneChannels", fix="report this network"
@@ -154,7 +173,7 @@ class PruneChannels(Step):
         declined = {
             number: "skipped"
             for number, group in enumerate(groups)
-            if any(matches(group, pattern) for pattern in self.skip)
+            if not group.is_selected and any(matches(group, pattern) for pattern in self.skip)
         }
         asked = [number for number in range(len(groups)) if number not in declined]
         found = dict(zip(asked, self.score.of([groups[one] for one in asked], model, context), strict=True))

@@ -42,5 +42,6 @@ def table_of(groups: Sequence[Group], keep: Mapping[int, Tensor]) -> list[dict[s
         units = int(keep[number].sum()) if number in keep else len(group)
         kept = units * group.channels_a_unit
         layers = {role: list(group.layers(role)) for role in ("produces", "scales", "consumes")}
+        layers |= {"selects": list(group.layers("selects"))} if group.is_selected else {}
         rows.append({"group": group.name, "kept": kept, "removed": group.channels - kept, **layers})
     return rows

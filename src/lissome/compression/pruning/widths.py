@@ -16,7 +16,8 @@ Scope = Literal["local", "global"]
 
 def matches(group: Group, pattern: str) -> bool:
     """Tell whether a pattern of layer paths fits a layer that makes the group's channels."""
-    return any(fnmatchcase(layer, pattern) for layer in group.layers("produces"))
+    makers = group.layers("selects" if group.is_selected else "produces")
+    return any(fnmatchcase(layer, pattern) for layer in makers)
 
 
 def check_patterns(groups: Sequence[Group], patterns: Sequence[str], setting: str) -> None:

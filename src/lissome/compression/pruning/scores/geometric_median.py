@@ -26,7 +26,7 @@ class GeometricMedian(LayerwiseScore):
         """Return (units,) numbers ≥ 0 for each group."""
         del context
         return [
-            self.combined((one, _distances(rows_of(parameter_of(model, one), one))) for one in group.producers)
+            self.combined((one, _distances(rows_of(parameter_of(model, one), one))) for one in group.weights)
             for group in groups
         ]
 

@@ -39,7 +39,7 @@ class HessianDiagonal(LayerwiseScore):
 
     def of(self, groups: Sequence[Group], model: nn.Module, context: Context) -> list[Tensor | None]:
         """Return (units,) numbers ≥ 0 for each group."""
-        members = {one.path: one for group in groups for one in group.producers}
+        members = {one.path: one for group in groups for one in group.weights}
         squares = {path: torch.zeros_like(parameter_of(model, one)) for path, one in members.items()}
         for found in gradients(model, list(members), context, images=self.images, batch_size=1):
             for path, gradient in found.items():
@@ -48,6 +48,6 @@ class HessianDiagonal(LayerwiseScore):
         risen = {path: squares[path] / images * parameter_of(model, one).square() / 2 for path, one in members.items()}
 
         def worth(group: Group) -> Tensor | None:
-            return self.combined((one, rows_of(risen[one.path], one).sum(dim=1)) for one in group.producers)
+            return self.combined((one, rows_of(risen[one.path], one).sum(dim=1)) for one in group.weights)
 
         return [worth(group) for group in groups]

@@ -47,7 +47,7 @@ class L2(LayerwiseScore):
 
 def _magnitude(score: LayerwiseScore, group: Group, model: nn.Module, power: int) -> Tensor | None:
     def norms() -> Sequence[Tensor]:
-        rows = [rows_of(parameter_of(model, member), member).abs() for member in group.producers]
+        rows = [rows_of(parameter_of(model, member), member).abs() for member in group.weights]
         return [one.pow(power).mean(dim=1).pow(1 / power) if power != 1 else one.mean(dim=1) for one in rows]
 
-    return score.combined(zip(group.producers, norms(), strict=True))
+    return score.combined(zip(group.weights, norms(), strict=True))

@@ -39,7 +39,7 @@ class Taylor(LayerwiseScore):
 
     def of(self, groups: Sequence[Group], model: nn.Module, context: Context) -> list[Tensor | None]:
         """Return (units,) numbers ≥ 0 for each group."""
-        members = {(one.path, one.axis): one for group in groups for one in group.producers}
+        members = {(one.path, one.axis): one for group in groups for one in group.weights}
         totals: dict[tuple[str, int], Tensor] = {}
         paths = list(dict.fromkeys(path for path, _ in members))
         steps = gradients(model, paths, context, images=self.images, batch_size=self.batch_size)
@@ -48,6 +48,4 @@ class Taylor(LayerwiseScore):
                 change = rows_of(found[key[0]] * parameter_of(model, member), member).sum(dim=1)
                 totals[key] = totals.get(key, torch.zeros_like(change)) + change.square()
         batches = math.ceil(min(self.images, len(context.require_task().train)) / self.batch_size)
-        return [
-            self.combined((one, totals[one.path, one.axis] / batches) for one in group.producers) for group in groups
-        ]
+        return [self.combined((one, totals[one.path, one.axis] / batches) for one in group.weights) for group in groups]
