@@ -1,7 +1,7 @@
 """A `.lissome` file: a zip of `card.json` and the engine files, read as if it came from an enemy.
 
 The zip compresses nothing, so that equal contents are equal bytes on every machine; time stamps are fixed for the same
-reason. A file of many zeros is packed by us (`packing.py`) and restored to the byte; how much it can grow is bounded.
+reason. A file of many zeros or shared values is packed by us (`packing.py`) and restored to the byte; how much it can grow is bounded.
 """
 
 import hashlib
@@ -10,19 +10,23 @@ import os
 import re
 import stat
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from lissome.artifacts.card import FORMAT, Card, FileEntry, card_from_json
 from lissome.artifacts.packing import pack, unpack
+from lissome.artifacts.tensors import stretches_of
 from lissome.core.errors import BadArtifactError
 from lissome.core.files import replacing
 
 CARD = "card.json"
 MOST_FILES = 256
 MOST_BYTES = 4 << 30
+_WHOLE_FROM = 3
+"""Archives of this format and later are compared with their own rewriting, so that no byte of them can change."""
+
 _TIME = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can hold
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
 _DAMAGE = (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, OSError)
@@ -42,7 +46,7 @@ def write_archive(path: str | os.PathLike[str], card: Card, contents: Mapping[st
     Raises:
         SettingError: The card holds a value that JSON lacks.
     """
-    packed = {name: pack(data) for name, data in sorted(contents.items())}
+    packed = {name: _packed(name, data) for name, data in sorted(contents.items())}
     entries = {
         name: FileEntry(
             sha256=hashlib.sha256(contents[name]).hexdigest(),
@@ -54,13 +58,18 @@ def write_archive(path: str | os.PathLike[str], card: Card, contents: Mapping[st
     written = replace(card, files=entries, format=FORMAT)
     stored = [(name, contents[name] if data is None else data) for name, data in packed.items()]
     members = [(CARD, written.to_json()), *stored]
-    with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+    with replacing(path) as temporary:
+        _write_zip(temporary, members)
+    return written
+
+
+def _write_zip(target: Path | io.BytesIO, members: Iterable[tuple[str, bytes]]) -> None:
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
         for name, data in members:
             info = zipfile.ZipInfo(name, _TIME)
             info.create_system = 3  # Unix, whatever the machine, so that the bytes agree
             info.external_attr = (stat.S_IFREG | 0o644) << 16
             archive.writestr(info, data)
-    return written
 
 
 def read_archive(path: str | os.PathLike[str]) -> tuple[Card, dict[str, bytes]]:
@@ -90,6 +99,11 @@ def read_archive(path: str | os.PathLike[str]) -> tuple[Card, dict[str, bytes]]:
         ) from error
 
 
+def _packed(name: str, data: bytes) -> bytes | None:
+    stretches = stretches_of(name, data)
+    return pack(data, None if stretches is None else [(one.start, one.stop) for one in stretches])
+
+
 def update_measurements(path: str | os.PathLike[str], table: Mapping[str, Any]) -> Card:
     """Add figures to the card of an artifact, which is written anew, whole or not at all.
 
@@ -117,10 +131,16 @@ def _read(path: Path) -> tuple[Card, dict[str, bytes]]:
         contents = {member.filename: archive.read(member) for member in members}
     if CARD not in contents:
         raise BadArtifactError(f"has no {CARD}, so it is no artifact")
+    stored_members = list(contents.items())
     card = card_from_json(contents.pop(CARD))
     _check_names(card, contents)
-    contents = {name: _restored(name, card.files[name], stored) for name, stored in contents.items()}
-    return card, contents
+    restored = {name: _restored(name, card.files[name], stored) for name, stored in contents.items()}
+    if card.format >= _WHOLE_FROM:
+        written = io.BytesIO()
+        _write_zip(written, stored_members)
+        if written.getvalue() != data:
+            raise BadArtifactError("has a byte outside its files that was changed")
+    return card, restored
 
 
 def _check_members(members: list[zipfile.ZipInfo], archive_bytes: int) -> None:

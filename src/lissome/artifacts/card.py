@@ -11,11 +11,11 @@ from pydantic import TypeAdapter, ValidationError
 from lissome.core.errors import BadArtifactError, SettingError
 from lissome.core.preprocessing import Preprocessing
 
-FORMAT = 2
+FORMAT = 3
 """Version of the archive and its card; it changes when an older lissome could misread a newer file."""
 
-READABLE = (1, 2)
-"""Versions that are read: 1 had no packed files."""
+READABLE = (1, 2, 3)
+"""Versions that are read: 1 had no packed files, 2 none of shared values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +163,7 @@ def card_from_json(text: bytes) -> Card:
     Example:
         >>> card_from_json(b'{"format": 99}')
         Traceback (most recent call last):
-        lissome.core.errors.BadArtifactError: card: has format 99, this lissome reads 1 and 2; update lissome
+        lissome.core.errors.BadArtifactError: card: has format 99, this lissome reads 1, 2 and 3; update lissome
     """
     try:
         table = json.loads(text)
@@ -171,7 +171,7 @@ def card_from_json(text: bytes) -> Card:
         raise BadArtifactError("is no JSON", where="card") from error
     found = table.get("format") if isinstance(table, dict) else None
     if found not in READABLE:
-        readable = " and ".join(map(str, READABLE))
+        readable = f"{', '.join(map(str, READABLE[:-1]))} and {READABLE[-1]}"
         raise BadArtifactError(
             f"has format {found!r}, this lissome reads {readable}", where="card", fix="update lissome"
         )

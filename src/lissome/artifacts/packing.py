@@ -1,12 +1,13 @@
-"""Files in less space where they hold many zeros, restored to the byte.
+"""Files in less space where they hold many zeros or few distinct values, restored to the byte.
 
-A packed file is a mark and pieces: each a stretch of the file and the codec that made it shortest. Pieces need no
-knowledge of the format: words of 4, 2 and 1 bytes are tried, where most of them are zero. Engines need their files
-whole, so they are packed in the archive only.
+A packed file is a mark and pieces: each a stretch of the file and the codec that made it shortest. Where the tensors of a
+file are known, each is a stretch; otherwise it is parted evenly. Words of 4, 2 and 1 bytes are tried. Engines need their
+files whole, so they are packed in the archive only.
 """
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,19 +15,44 @@ from lissome.artifacts.codecs import CODECS, ShortFloats, Spaced, Words
 from lissome.artifacts.codecs.codec import damaged
 
 MARK = b"LSP1"
-MOST_TIMES = 64
+MOST_TIMES = 1024
 """No packed file is this many times shorter than what it restores to, so that a small file cannot fill the memory."""
 
 _PIECE = 1 << 16
 _HEAD = struct.Struct("<BBBxII")
 """Codec, bytes a word, bytes before the first word, length of the stretch, length packed."""
 
-_RAW = 0
+_RAW, _TEXT = 0, 6
 _WIDTHS = (4, 2, 1)
-_FEWEST_ZEROS = 1 / 8
+_FEWEST_REPEATS = 1 / 8
+_SAMPLE = 2048
+_DENSE_BITS = 6.5
+_TEXT_GAIN = 0.5
 _WORTH = 0.95
 _FLOAT_CODECS = {32: Spaced.likely, 33: ShortFloats.likely}
 _LEAST_LIKELY = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A packed stretch.
+
+    Args:
+        head: What stands before it.
+        packed: Its bytes.
+        codec: Number of the codec.
+        width: Bytes a word.
+    """
+
+    head: bytes
+    packed: bytes
+    codec: int
+    width: int
+
+    @property
+    def size_bytes(self) -> int:
+        """What it takes in the file."""
+        return len(self.head) + len(self.packed)
 
 
 def pack(data: bytes, stretches: Sequence[tuple[int, int]] | None = None) -> bytes | None:
@@ -41,7 +67,8 @@ def pack(data: bytes, stretches: Sequence[tuple[int, int]] | None = None) -> byt
         (254, True)
     """
     places = stretches or [(start, min(start + _PIECE, len(data))) for start in range(0, len(data), _PIECE)]
-    packed = b"".join([MARK, *_joined(_shortest(data[start:stop]) for start, stop in places)])
+    pieces = [shortest(data[start:stop]) for start, stop in places]
+    packed = b"".join([MARK, *(part for one in pieces for part in (one.head, one.packed))])
     return packed if len(packed) <= _WORTH * len(data) <= _WORTH * MOST_TIMES * len(packed) else None
 
 
@@ -75,25 +102,26 @@ def unpack(packed: bytes, size_bytes: int) -> bytes:
     return b"".join(parts)
 
 
-def _shortest(stretch: bytes) -> tuple[bytes, bytes]:
-    """Return head and bytes of the codec that takes least."""
-    best, head = _of_few_zeros(stretch)
-    zeros = np.count_nonzero(np.frombuffer(stretch, np.uint8) == 0)
-    if zeros < _FEWEST_ZEROS * len(stretch):
-        return _HEAD.pack(*head, len(stretch), len(best)), best
-    for width in _WIDTHS:
-        before = max(
-            range(min(width, len(stretch))), key=lambda start: np.count_nonzero(_words(stretch, width, start) == 0)
-        )
-        words = _words(stretch, width, before)
-        ends = stretch[:before], stretch[before + words.nbytes :]
-        for number, codec in CODECS.items():
-            if number in _FLOAT_CODECS:
-                continue
-            packed = b"".join([*ends, codec.encode(words)])
-            if len(packed) < len(best):
-                best, head = packed, (number, width, before)
-    return _HEAD.pack(*head, len(stretch), len(best)), best
+def shortest(stretch: bytes) -> Piece:
+    """Return the stretch by the codec that takes least."""
+    best, (codec, width, before) = _of_few_zeros(stretch)
+    for wide in _WIDTHS:
+        start = _first_word(stretch, wide)
+        words = _words(stretch, wide, start)
+        if not _repeats(words):
+            continue
+        ends = stretch[:start], stretch[start + words.nbytes :]
+        for number, one in CODECS.items():
+            encoded = None if number == _TEXT or number in _FLOAT_CODECS else one.encode(words)
+            packed = None if encoded is None else b"".join([*ends, encoded])
+            if packed is not None and len(packed) < len(best):
+                best, codec, width, before = packed, number, wide, start
+    # It is slow to read, and made for names and structure, which it more than halves.
+    if len(best) > _TEXT_GAIN * len(stretch) and _entropy_bits(stretch) < _DENSE_BITS:
+        packed = CODECS[_TEXT].encode(_words(stretch, 1, 0))
+        if packed is not None and len(packed) < _TEXT_GAIN * len(stretch):
+            best, codec, width, before = packed, _TEXT, 1, 0
+    return Piece(_HEAD.pack(codec, width, before, len(stretch), len(best)), best, codec, width)
 
 
 def _of_few_zeros(stretch: bytes) -> tuple[bytes, tuple[int, int, int]]:
@@ -115,10 +143,31 @@ def _words(stretch: bytes, width: int, before: int) -> Words:
     return np.frombuffer(stretch, f"<u{width}", (len(stretch) - before) // width, before)
 
 
-def _joined(pieces: Iterator[tuple[bytes, bytes]]) -> Iterator[bytes]:
-    for head, packed in pieces:
-        yield head
-        yield packed
+def _sample(words: Words) -> Words:
+    return words[:: len(words) // _SAMPLE + 1]
+
+
+def _first_word(stretch: bytes, width: int) -> int:
+    """Return where words begin: with the most zeros, or where these are few, with the fewest distinct words."""
+    samples = [_sample(_words(stretch, width, start)) for start in range(min(width, len(stretch)))]
+    if not samples:
+        return 0
+    zeros = [int((one == 0).sum()) for one in samples]
+    if max(zeros) >= _FEWEST_REPEATS * len(samples[0]):
+        return zeros.index(max(zeros))
+    return min(range(len(samples)), key=lambda start: len(np.unique(samples[start])))
+
+
+def _repeats(words: Words) -> bool:
+    """Tell whether words repeat each other, in a sample, often enough for a codec to be tried."""
+    sample = _sample(words)
+    return len(np.unique(sample)) <= (1 - _FEWEST_REPEATS) * len(sample)
+
+
+def _entropy_bits(stretch: bytes) -> float:
+    counts = np.bincount(np.frombuffer(stretch, np.uint8))
+    shares = counts[counts > 0] / max(1, len(stretch))
+    return float(-(shares * np.log2(shares)).sum())
 
 
 def _restored(packed: bytes, codec: int, width: int, before: int, length: int) -> bytes:

@@ -6,6 +6,7 @@ import struct
 import zipfile
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +16,7 @@ from lissome.artifacts.archive import read_archive, update_measurements, write_a
 from lissome.artifacts.card import Card, EngineEntry, FileEntry
 from lissome.core.errors import BadArtifactError, SettingError
 
-CONTENTS = {"ncnn/model.param": b"7767517\n1 1\n", "graph.onnx": bytes(range(256)) * 4}
+CONTENTS = {"ncnn/model.param": b"7767517\n1 1\n", "graph.onnx": np.random.default_rng(0).bytes(1024)}
 CARD = Card(
     name="tiny",
     params=1,
@@ -266,7 +267,7 @@ def _with_entry(path, **changes):
     ("changes", "reason"),
     [
         ({"size_bytes": 5 << 30}, "restores to more than 4 GiB"),
-        ({"size_bytes": 1 << 30}, "would restore to more than 64 times its length"),
+        ({"size_bytes": 1 << 30}, "would restore to more than 1024 times its length"),
         ({"size_bytes": 33_000}, "restores to 32004 bytes instead of 33000"),
         ({"size_bytes": 3000}, "a head is wrong"),
         ({"packed_bytes": None}, "does not have the size and hash"),
@@ -291,3 +292,18 @@ def test_archives_of_the_first_format_are_still_read(path):
         for name, data in members.items():
             file.writestr(name, data)
     assert read_archive(path)[1] == CONTENTS
+
+
+def test_a_corrupted_byte_anywhere_is_refused(tmp_path):
+    path = tmp_path / "a.lissome"
+    values = np.random.default_rng(0).integers(0, 9, 2000).astype(np.float32)
+    graph = b"a graph of names, of names, of names " * 20
+    write_archive(path, CARD, {"graph.onnx": values.tobytes(), "text": graph, "raw": bytes(range(100))})
+    whole = path.read_bytes()
+    assert {entry.packed_bytes is None for entry in read_archive(path)[0].files.values()} == {True, False}
+    for place in range(len(whole)):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << place % 8
+        path.write_bytes(damaged)
+        with pytest.raises(BadArtifactError):
+            read_archive(path)

@@ -15,8 +15,8 @@ class Codec(ABC):
     """Turns words into bytes and back, exactly."""
 
     @abstractmethod
-    def encode(self, words: Words) -> bytes:
-        """Return the words as bytes.
+    def encode(self, words: Words) -> bytes | None:
+        """Return the words as bytes; None where it would not pay.
 
         Shape:
             words: (n,) of 1, 2 or 4 bytes each.

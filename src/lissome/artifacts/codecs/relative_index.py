@@ -3,6 +3,7 @@
 import struct
 
 import numpy as np
+import numpy.typing as npt
 
 from lissome.artifacts.codecs.codec import Codec, Words, damaged
 
@@ -27,10 +28,7 @@ class RelativeIndex(Codec):
     def encode(self, words: Words) -> bytes:
         """Return the number of distances, the distances, and the words."""
         places = words.nonzero()[0]
-        gaps = np.diff(places, prepend=-1) - 1
-        ends = np.cumsum(gaps // _SKIP + 1)
-        codes = np.full(ends[-1] if len(ends) else 0, _SKIP, np.uint8)
-        codes[ends - 1] = gaps % _SKIP
+        codes = distances(places)
         return _HEAD.pack(len(codes)) + codes.tobytes() + words[places].tobytes()
 
     def decode(self, data: bytes, count: int, dtype: np.dtype[np.unsignedinteger]) -> Words:
@@ -39,13 +37,32 @@ class RelativeIndex(Codec):
             raise damaged("it has no head")
         (length,) = _HEAD.unpack_from(data)
         codes = np.frombuffer(data[_HEAD.size : _HEAD.size + length], np.uint8)
-        ends_a_gap = codes != _SKIP
-        places = (np.cumsum(codes.astype(np.int64) + ends_a_gap) - 1)[ends_a_gap]
+        places = places_of(codes, count)
         rest = data[_HEAD.size + length :]
         if len(codes) != length or len(rest) != len(places) * dtype.itemsize:
             raise damaged("its distances and its words do not agree")
-        if len(places) and places[-1] >= count:
-            raise damaged("a word lies behind the end")
         words = np.zeros(count, dtype)
         words[places] = np.frombuffer(rest, dtype)
         return words
+
+
+def distances(places: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+    """Return the zeros before each place as bytes, 255 for 255 zeros and more to come."""
+    gaps = np.diff(places, prepend=-1) - 1
+    ends = np.cumsum(gaps // _SKIP + 1)
+    codes = np.full(ends[-1] if len(ends) else 0, _SKIP, np.uint8)
+    codes[ends - 1] = gaps % _SKIP
+    return codes
+
+
+def places_of(codes: npt.NDArray[np.uint8], count: int) -> npt.NDArray[np.int64]:
+    """Return the places, each below `count`, that `distances` made bytes of.
+
+    Raises:
+        BadArtifactError: One lies behind the end.
+    """
+    ends_a_gap = codes != _SKIP
+    places: npt.NDArray[np.int64] = (np.cumsum(codes.astype(np.int64) + ends_a_gap) - 1)[ends_a_gap]
+    if len(places) and places[-1] >= count:
+        raise damaged("a word lies behind the end")
+    return places
