@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from lissome.advice.advise import advise
     from lissome.advice.ghosts import ghosts
     from lissome.advice.recommend import Requirement, recommend
+    from lissome.compression.clustering.cluster_weights import ClusterWeights
     from lissome.compression.folding.fold_batch_norm import FoldBatchNorm
     from lissome.compression.folding.fold_branches import FoldBranches
     from lissome.compression.pruning import scores
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
     from lissome.profiling.roofline import predict
     from lissome.reports.report import report
     from lissome.runtimes.artifact import load
+    from lissome.runtimes.sizes import sizes
     from lissome.tables import recipe_from_toml
     from lissome.timing.bench import bench
     from lissome.timing.layer_bench import LayerBench
@@ -96,6 +98,7 @@ __all__ = [
     "BadModelError",
     "BadRecipeError",
     "Budget",
+    "ClusterWeights",
     "Context",
     "ConversionError",
     "CorrectBias",
@@ -163,6 +166,7 @@ __all__ = [
     "retune",
     "sample",
     "scores",
+    "sizes",
     "throughput",
     "time_layers",
     "verify",
@@ -177,6 +181,7 @@ _HOMES = {
     "BadModelError": "lissome.core.errors:BadModelError",
     "BadRecipeError": "lissome.core.errors:BadRecipeError",
     "Budget": "lissome.tuning.budget:Budget",
+    "ClusterWeights": "lissome.compression.clustering.cluster_weights:ClusterWeights",
     "Context": "lissome.core.context:Context",
     "ConversionError": "lissome.core.errors:ConversionError",
     "Device": "lissome.devices.device:Device",
@@ -245,6 +250,7 @@ _HOMES = {
     "retune": "lissome.tuning.retune:retune",
     "sample": "lissome.data.embedded_sample:sample",
     "scores": "lissome.compression.pruning.scores",
+    "sizes": "lissome.runtimes.sizes:sizes",
     "throughput": "lissome.timing.throughput:throughput",
     "time_layers": "lissome.timing.time_layers:time_layers",
     "verify": "lissome.timing.verify:verify",

@@ -16,6 +16,7 @@ STEPS: Mapping[str, str] = {
     "SensitivityScan": "lissome.compression.pruning.sensitivity_scan:SensitivityScan",
     "Slim": "lissome.compression.pruning.slim:Slim",
     "PruneWeights": "lissome.compression.sparsity.prune_weights:PruneWeights",
+    "ClusterWeights": "lissome.compression.clustering.cluster_weights:ClusterWeights",
     "RecalibrateBatchNorm": "lissome.training.recalibrate_batch_norm:RecalibrateBatchNorm",
     "Train": "lissome.training.train:Train",
     "FoldBatchNorm": "lissome.compression.folding.fold_batch_norm:FoldBatchNorm",

@@ -38,6 +38,9 @@ EXAMPLES = {
         rounds=2,
         between=ls.Train(epochs=1, batch_size=16),
     ),
+    "ClusterWeights": ls.ClusterWeights(
+        clusters=4, per="channel", init="kmeans++", skip=("12",), fine_tune=ls.Train(epochs=1, batch_size=16)
+    ),
     "RecalibrateBatchNorm": ls.RecalibrateBatchNorm(images=32),
     "Train": ls.Train(
         epochs=1, batch_size=16, teacher="original", optimizer=ls.optimizers.AdamW(learning_rate=0.01), keep="last"

@@ -1,7 +1,8 @@
 """A `.lissome` file: a zip of `card.json` and the engine files, read as if it came from an enemy.
 
 The zip compresses nothing, so that equal contents are equal bytes on every machine; time stamps are fixed for the same
-reason. A file of many zeros or shared values is packed by us (`packing.py`) and restored to the byte; how much it can grow is bounded.
+reason. A file of many zeros or shared values is packed by us (`packing.py`) and restored to the byte; how much it can
+grow is bounded.
 """
 
 import hashlib

@@ -1,8 +1,8 @@
 """Files in less space where they hold many zeros or few distinct values, restored to the byte.
 
-A packed file is a mark and pieces: each a stretch of the file and the codec that made it shortest. Where the tensors of a
-file are known, each is a stretch; otherwise it is parted evenly. Words of 4, 2 and 1 bytes are tried. Engines need their
-files whole, so they are packed in the archive only.
+A packed file is a mark and pieces: each a stretch of the file and the codec that made it shortest. Where the tensors of
+a file are known, each is a stretch; otherwise it is parted evenly. Words of 4, 2 and 1 bytes are tried. Engines need
+their files whole, so they are packed in the archive only.
 """
 
 import struct
@@ -133,8 +133,9 @@ def _of_few_zeros(stretch: bytes) -> tuple[bytes, tuple[int, int, int]]:
             if likely(words) < _LEAST_LIKELY:
                 continue
             ends = stretch[:before], stretch[before + words.nbytes :]
-            packed = b"".join([*ends, CODECS[number].encode(words)])
-            if len(packed) < len(best):
+            encoded = CODECS[number].encode(words)
+            packed = None if encoded is None else b"".join([*ends, encoded])
+            if packed is not None and len(packed) < len(best):
                 best, head = packed, (number, 4, before)
     return best, head
 

@@ -17,6 +17,7 @@ from lissome.cli.optimize import optimize
 from lissome.cli.profile import profile
 from lissome.cli.quantize import quantize
 from lissome.cli.recommend import recommend
+from lissome.cli.sizes import sizes
 from lissome.cli.verify import verify
 
 app = typer.Typer(
@@ -40,5 +41,6 @@ app.command()(optimize)
 app.command()(build)
 app.command()(bench)
 app.command()(verify)
+app.command()(sizes)
 app.command(name="list")(list_table)
 app.command()(doctor)

@@ -17,6 +17,7 @@ from lissome.graph.quantized_weights import store_quantized
 from lissome.layers.fake_quantize import as_int8
 from lissome.runtimes.protocol import first_line
 from lissome.runtimes.torch import flat_outputs
+from lissome.training.kept_sharing import is_shared
 
 OPSET = 17
 """The oldest that has all we write, so that the most engines read it."""
@@ -25,6 +26,7 @@ _KNOWN_WARNINGS: tuple[tuple[str, type[Warning]], ...] = (
     ("You are using the legacy TorchScript-based ONNX export", DeprecationWarning),
     ("The feature will be removed", DeprecationWarning),
     ("`torch.jit.trace", DeprecationWarning),
+    ("It is recommended that constant folding be turned off", UserWarning),  # of weights that would be trained on
     ("Constant folding - Only steps=1 can be constant folded", UserWarning),  # engines fold it while loading
 )
 
@@ -71,6 +73,7 @@ def to_onnx(
                     input_names=given,
                     output_names=made,
                     dynamic_axes=free,
+                    training=_fusion(source),
                 )
             graph = store_quantized(onnx.load(temporary))
             onnx.checker.check_model(graph, full_check=True)
@@ -83,6 +86,15 @@ def to_onnx(
                 where=type(model).__name__,
                 fix="replace that operator in the forward",
             ) from error
+
+
+def _fusion(model: nn.Module) -> torch.onnx.TrainingMode:
+    """Leave normalisations beside convolutions of shared weights: fused, each channel would have values of its own.
+
+    Engines fuse them while loading, so that only the file differs.
+    """
+    shared = any(isinstance(one, nn.Conv2d) and is_shared(one.weight) for one in model.modules())
+    return torch.onnx.TrainingMode.PRESERVE if shared else torch.onnx.TrainingMode.EVAL
 
 
 def _free_sides(names: list[str], tensors: tuple[Tensor, ...], others: tuple[Tensor, ...]) -> dict[str, dict[int, str]]:

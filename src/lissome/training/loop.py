@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from lissome.core.context import BatchTransform, SplitLike
 from lissome.core.errors import SettingError
 from lissome.core.progress import Progress, track
+from lissome.training.kept_sharing import KeptSharing
 from lissome.training.kept_zeros import KeptZeros
 from lissome.training.objective import Objective
 from lissome.training.regularizers.regularizer import Penalty
@@ -58,6 +59,7 @@ class Loop:
         gradient_clip: Largest norm of the whole gradient; None does not clip.
         penalty: Adds its gradient to that of the loss, before clipping.
         kept_zeros: Weights that stay zero.
+        kept_sharing: Weights that stay equal.
     """
 
     model: nn.Module
@@ -69,6 +71,7 @@ class Loop:
     gradient_clip: float | None = None
     penalty: Penalty | None = None
     kept_zeros: KeptZeros | None = None
+    kept_sharing: KeptSharing | None = None
     steps_done: int = field(default=0, init=False)
 
     def run_epoch(self, epoch: int, progress: Progress) -> float:
@@ -101,7 +104,11 @@ class Loop:
             self.penalty.add_gradient()
         if self.gradient_clip is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.gradient_clip)
+        if self.kept_sharing is not None:
+            self.kept_sharing.share_gradients()
         self.optimizer.step()
+        if self.kept_sharing is not None:
+            self.kept_sharing.restore()
         if self.kept_zeros is not None:
             self.kept_zeros.restore()
         self.steps_done += 1

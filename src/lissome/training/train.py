@@ -22,6 +22,7 @@ from lissome.data.augmentation import Augmentation
 from lissome.training.distillation import Teacher
 from lissome.training.evaluate import evaluate
 from lissome.training.histogram import histogram, share_near_zero
+from lissome.training.kept_sharing import KeptSharing
 from lissome.training.kept_zeros import KeptZeros
 from lissome.training.loop import Batches, Loop
 from lissome.training.memory_layout import fastest_layout
@@ -57,6 +58,8 @@ class Train(Step):
         regularizer: What is pulled towards zero beside the loss: `L1OnBatchNormScale`, `GroupLasso`, or None.
         keep_zeros: Weights that are zero at the start stay zero, in tensors that are not nothing but zeros, so that
             sparsity survives fine-tuning.
+        keep_shared: Weights that share a few values at the start (`ClusterWeights`) go on sharing them, and the values
+            move by the gradients of all who share them.
         keep: "best" returns the weights of the epoch that is best on the validation data, "last" those of the last.
             With a regularizer, "last" are the sparsest.
 
@@ -92,6 +95,7 @@ class Train(Step):
     gradient_clip: float | None = None
     regularizer: L1OnBatchNormScale | GroupLasso | None = None
     keep_zeros: bool = True
+    keep_shared: bool = True
     keep: Literal["last", "best"] = "best"
 
     def __post_init__(self) -> None:
@@ -151,7 +155,7 @@ class Train(Step):
         }
         model.zero_grad(set_to_none=True)
         convert_conv2d_weight_memory_format(model, torch.contiguous_format)
-        return Change(model.eval(), _notes(before, best, loop.kept_zeros), measurements)
+        return Change(model.eval(), _notes(before, best, loop), measurements)
 
     def _loop(self, model: nn.Module, context: Context, task: TaskLike) -> Loop:
         images, _ = next(iter(task.train.batches(1)))
@@ -185,6 +189,7 @@ class Train(Step):
             gradient_clip=self.gradient_clip,
             penalty=penalty,
             kept_zeros=KeptZeros(model) if self.keep_zeros else None,
+            kept_sharing=KeptSharing(model) if self.keep_shared else None,
         )
 
     def _hard_loss(self, task: TaskLike) -> Callable[[Tensor, Tensor], Tensor]:
@@ -218,10 +223,12 @@ def _require_outputs(model: nn.Module, images: Tensor, task: TaskLike) -> None:
         )
 
 
-def _notes(before: float, after: float, zeros: KeptZeros | None) -> tuple[Note, ...]:
+def _notes(before: float, after: float, loop: Loop) -> tuple[Note, ...]:
     notes = []
-    if zeros:
+    if zeros := loop.kept_zeros:
         notes.append(Note("", f"{zeros.zeros:,} weights of {len(zeros)} layers stay zero"))
+    if sharing := loop.kept_sharing:
+        notes.append(Note("", f"{sharing.weights:,} weights of {len(sharing)} layers go on sharing values"))
     if after < before:
         reason = f"the validation metric fell from {before:.4f} to {after:.4f}: lower the learning rate"
         notes.append(Note("", reason, applied=False))

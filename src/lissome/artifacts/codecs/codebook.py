@@ -1,4 +1,4 @@
-"""Few distinct words: a codebook of them, and for each word its place in the codebook, in as many bits as that takes."""
+"""Few distinct words: a codebook of them, and for each word its place in it, in as many bits as that takes."""
 
 import struct
 
@@ -101,7 +101,8 @@ def look_up(values: Words, places: npt.NDArray[np.unsignedinteger]) -> Words:
     """
     if len(places) and int(places.max()) >= len(values):
         raise damaged("a place lies behind its codebook")
-    return values[places]
+    found: Words = values[places]
+    return found
 
 
 def _bits(count: int) -> int:

@@ -1,4 +1,4 @@
-"""Deep Compression whole: distances between the words that are not zero, and their places in a codebook, Huffman-coded."""
+"""Deep Compression whole: Huffman codes of the distances between words that are not zero, and of their values."""
 
 import struct
 

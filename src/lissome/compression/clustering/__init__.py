@@ -1,0 +1,1 @@
+"""Sharing weights: few distinct values a layer, that a codebook holds."""
