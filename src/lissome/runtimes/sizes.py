@@ -94,7 +94,7 @@ def sizes(artifact: Artifact) -> Sizes:
         (16384, True, True)
     """
     rows: list[TensorSize] = []
-    for name, data in artifact.contents.items():
+    for name, data in sorted(artifact.contents.items()):
         found = stretches_of(name, data) if artifact.card.files[name].packed_bytes is not None else None
         parts = found or (Stretch(0, len(data)),)
         rows += [_row(name, one, data[one.start : one.stop], packed=found is not None) for one in parts if one.tensor]
