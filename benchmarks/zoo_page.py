@@ -142,8 +142,9 @@ def _training(training: dict[str, Any] | None) -> Iterator[str]:
         return
     yield (
         f"All with the same budget: {training['epochs']} epochs of {training['images']:,} images, `Train` with "
-        f"clipped gradients and its default settings, seed {training['seed']}; accuracy on {training['test_images']:,} test images, read once. Nothing "
-        "was tuned, so this shows what each gives at once and not what it can reach.\n"
+        f"clipped gradients and its default settings, seed {training['seed']}; "
+        f"accuracy on {training['test_images']:,} test images, read once. Nothing was tuned, so this shows what each "
+        "gives at once and not what it can reach.\n"
     )
     lines = ["| family | network | params, M | MACs, M | test accuracy |", "|---|---|---:|---:|---:|"]
     for family, row in sorted(training["families"].items(), key=lambda item: -item[1]["test_accuracy"]):

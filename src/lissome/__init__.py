@@ -59,7 +59,9 @@ if TYPE_CHECKING:
     from lissome.devices.catalog import DEVICES
     from lissome.devices.device import Device
     from lissome.exporting.export import export
+    from lissome.exporting.export_onnx import export_onnx
     from lissome.exporting.optimize import optimize
+    from lissome.exporting.partition import partition
     from lissome.models.catalog import CATALOG
     from lissome.models.create import create
     from lissome.models.weights import load_weights
@@ -71,6 +73,7 @@ if TYPE_CHECKING:
     from lissome.runtimes.sizes import sizes
     from lissome.tables import recipe_from_toml
     from lissome.timing.bench import bench
+    from lissome.timing.bench_models import Pace, bench_models
     from lissome.timing.layer_bench import LayerBench
     from lissome.timing.measure import measure
     from lissome.timing.measure_latency import MeasureLatency
@@ -115,6 +118,7 @@ __all__ = [
     "Need",
     "Note",
     "Outcome",
+    "Pace",
     "ParityError",
     "Preprocessing",
     "PruneBlocks",
@@ -142,12 +146,14 @@ __all__ = [
     "WeightsError",
     "advise",
     "bench",
+    "bench_models",
     "build",
     "calibrators",
     "compare",
     "create",
     "evaluate",
     "export",
+    "export_onnx",
     "formats",
     "ghosts",
     "load",
@@ -156,6 +162,7 @@ __all__ = [
     "measure_layers",
     "optimize",
     "optimizers",
+    "partition",
     "predict",
     "profile",
     "recipe_from_toml",
@@ -196,6 +203,7 @@ _HOMES = {
     "Need": "lissome.core.context:Need",
     "Note": "lissome.core.outcome:Note",
     "Outcome": "lissome.core.outcome:Outcome",
+    "Pace": "lissome.timing.bench_models:Pace",
     "ParityError": "lissome.core.errors:ParityError",
     "Preprocessing": "lissome.core.preprocessing:Preprocessing",
     "PruneBlocks": "lissome.compression.pruning.prune_blocks:PruneBlocks",
@@ -226,12 +234,14 @@ _HOMES = {
     "WeightsError": "lissome.core.errors:WeightsError",
     "advise": "lissome.advice.advise:advise",
     "bench": "lissome.timing.bench:bench",
+    "bench_models": "lissome.timing.bench_models:bench_models",
     "build": "lissome.tuning.build:build",
     "calibrators": "lissome.compression.quantization.calibrators",
     "compare": "lissome.timing.side_by_side:compare",
     "create": "lissome.models.create:create",
     "evaluate": "lissome.training.evaluate:evaluate",
     "export": "lissome.exporting.export:export",
+    "export_onnx": "lissome.exporting.export_onnx:export_onnx",
     "formats": "lissome.compression.quantization.formats",
     "ghosts": "lissome.advice.ghosts:ghosts",
     "load": "lissome.runtimes.artifact:load",
@@ -240,6 +250,7 @@ _HOMES = {
     "measure_layers": "lissome.timing.measure_layers:measure_layers",
     "optimize": "lissome.exporting.optimize:optimize",
     "optimizers": "lissome.training.optimizers",
+    "partition": "lissome.exporting.partition:partition",
     "predict": "lissome.profiling.roofline:predict",
     "profile": "lissome.profiling.profile:profile",
     "recipe_from_toml": "lissome.tables:recipe_from_toml",

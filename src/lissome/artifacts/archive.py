@@ -167,6 +167,8 @@ def _check_names(card: Card, contents: Mapping[str, bytes]) -> None:
         raise BadArtifactError(f"{astray[0]!r} is in the card or in the archive, not in both")
     if card.samples_file is not None and card.samples_file not in contents:
         raise BadArtifactError(f"needs {card.samples_file!r}, which is not there")
+    if card.tuning is not None and card.tuning.engine not in card.engines:
+        raise BadArtifactError(f"is tuned for {card.tuning.engine!r}, which it has no files for")
     for engine, needs in card.engines.items():
         lost = sorted(set(needs.files) - set(contents))
         if lost:

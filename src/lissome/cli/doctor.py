@@ -17,14 +17,20 @@ def doctor(*, as_json: AsJson = False) -> None:
 
     machine, found = describe_machine(), engines()
     versions = {"lissome": __version__, "python": platform.python_version(), "torch": str(torch.__version__)}
-    rows = [(one["name"], one["version"] or "–", "ready" if one["available"] else one["install"]) for one in found]
+    rows = [
+        (
+            *(one["name"], one["version"] or "–", "ready" if one["available"] else one["install"]),
+            *(", ".join(one["precisions"]), ", ".join(one["options"])),
+        )
+        for one in found
+    ]
     text = "\n".join(
         [
             f"{machine['cpu']}, {machine['cores']} cores, {machine['system']}",
             f"features: {', '.join(machine['features']) or 'unknown'}",
             ", ".join(f"{name} {version}" for name, version in versions.items()),
             "",
-            render(("engine", "version", "state"), rows, left=3),
+            render(("engine", "version", "state", "precisions", "options"), rows, left=5),
         ]
     )
     show(text, {"machine": machine, "versions": versions, "engines": found}, as_json=as_json)
@@ -43,7 +49,9 @@ def engines() -> list[dict[str, Any]]:
                 "name": name,
                 "available": there,
                 "version": runtime.version() if there else None,
-                "install": f"pip install {runtime.package}",
+                "install": runtime.install,
+                "precisions": list(runtime.precisions),
+                "options": {option: list(values) for option, values in runtime.options.items()},
             }
         )
     return rows

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from lissome.cli.options import AsJson, Classes, Data, Input, Model, On, Seed, Weights, names_of, shape_of, show
+from lissome.core.errors import SettingError
 
 
 def export(
@@ -22,6 +23,14 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Convert a network for engines, run each file, compare it with the network, and write one artifact."""
+    if model.endswith(".onnx"):
+        from lissome.exporting.export_onnx import export_onnx
+
+        if weights or classes or data or input or also:
+            raise SettingError("takes a graph alone", where=model, fix="give --on, --out and --seed")
+        artifact = export_onnx(model, out, runtimes=names_of(on, "--on"), seed=seed)
+        show(artifact, artifact.to_dict(), as_json=as_json)
+        return
     from lissome.cli.arguments import context_of, find_model
     from lissome.cli.progress import TerminalProgress
     from lissome.exporting.export import export as write

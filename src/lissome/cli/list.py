@@ -61,8 +61,8 @@ def _devices() -> list[dict[str, Any]]:
 
 
 def _cell(value: object) -> str:
-    if isinstance(value, list):
-        return "x".join(map(str, value))
+    if isinstance(value, list | dict):
+        return ("x" if all(isinstance(one, int) for one in value) and value else ", ").join(map(str, value))
     if isinstance(value, float):
         return f"{value:,.6g}" if value < 10_000 else f"{value:,.0f}"
     if isinstance(value, int) and value > 9999:

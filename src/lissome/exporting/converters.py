@@ -7,15 +7,20 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from lissome.core.errors import ConversionError
 from lissome.core.snapshot import write_snapshot
+from lissome.exporting.over_snapshot import convert_in_child
 from lissome.exporting.to_ncnn import to_ncnn
 from lissome.exporting.to_ncnn_int8 import to_ncnn_int8
 from lissome.exporting.to_onnx import to_onnx
 from lissome.layers.fake_quantize import is_quantized, without_quantization
+from lissome.runtimes.executorch import ExecuTorch
+from lissome.runtimes.litert import LiteRt
 from lissome.runtimes.mnn import Mnn
 from lissome.runtimes.onnxruntime import OnnxRuntime
 from lissome.runtimes.openvino import OpenVino
-from lissome.runtimes.protocol import ReadsOnnx
+from lissome.runtimes.protocol import ReadsOnnx, Runtime
+from lissome.runtimes.tensorrt import TensorRt
 from lissome.runtimes.torch import Torch
 
 
@@ -72,6 +77,28 @@ def _for_ncnn(model: nn.Module, examples: Examples, folder: Path) -> Conversion:
     return Conversion(made.reference, note)
 
 
+def _for_tensorrt(model: nn.Module, examples: Examples, folder: Path) -> Conversion:
+    return _over_onnx(TensorRt(), model, examples, folder)
+
+
+def _for_litert(model: nn.Module, examples: Examples, folder: Path) -> Conversion:
+    return _over_snapshot(LiteRt(), model, examples, folder, ("litert_torch", "litert-torch"))
+
+
+def _for_executorch(model: nn.Module, examples: Examples, folder: Path) -> Conversion:
+    return _over_snapshot(ExecuTorch(), model, examples, folder, ("executorch", "executorch"))
+
+
+def _over_snapshot(
+    runtime: Runtime, model: nn.Module, examples: Examples, folder: Path, converter: tuple[str, str]
+) -> Conversion:
+    if examples.others is not None:
+        raise ConversionError("has one size of input a file", where=runtime.name, fix="leave the other size out")
+    source, note = _float_of(model, runtime.name)
+    convert_in_child(runtime, source, examples.inputs, folder, needs=converter[0], package=converter[1])
+    return Conversion(source, note)
+
+
 def _over_onnx(runtime: ReadsOnnx, model: nn.Module, examples: Examples, folder: Path, note: str = "") -> Conversion:
     with tempfile.TemporaryDirectory(prefix="lissome-onnx-") as temporary:
         graph = Path(temporary, "graph.onnx")
@@ -97,5 +124,8 @@ CONVERTERS: Mapping[str, Converter] = {
     "ncnn": _for_ncnn,
     "openvino": _for_openvino,
     "mnn": _for_mnn,
+    "litert": _for_litert,
+    "executorch": _for_executorch,
+    "tensorrt": _for_tensorrt,
     "torch": _for_torch,
 }

@@ -21,7 +21,9 @@ from lissome.runtimes.table import get_runtime
 from lissome.runtimes.torch import flat_outputs
 
 
-def first_divergence(engine: str, model: nn.Module, samples: Samples, limits: Limits) -> str | None:
+def first_divergence(
+    engine: str, model: nn.Module, samples: Samples, limits: Limits, larger: Samples | None = None
+) -> str | None:
     """Return the first layer after which the engine's numbers are beyond the limits, and by how much.
 
     Args:
@@ -29,6 +31,7 @@ def first_divergence(engine: str, model: nn.Module, samples: Samples, limits: Li
         model: The network that the engine gets wrong.
         samples: What both run.
         limits: What counts as wrong.
+        larger: Samples of another size that the files were made for, too.
 
     Returns:
         The layer and the difference in words; None where the network cannot be cut, or its parts agree.
@@ -43,7 +46,7 @@ def first_divergence(engine: str, model: nn.Module, samples: Samples, limits: Li
     low, high, found = -1, len(nodes) - 1, None
     while high - low > 1 or (found is None and high >= 0):
         middle = (low + high + 1) // 2 if found is not None else high
-        wrong = _wrong(engine, up_to(graph, nodes[middle]), samples, limits)
+        wrong = _wrong(engine, up_to(graph, nodes[middle]), samples, limits, larger)
         if wrong is None:
             if middle == high:
                 return None
@@ -75,11 +78,13 @@ def _comparable(node: fx.Node, batch: int) -> bool:
     return meta.dtype.is_floating_point and len(meta.shape) >= 2 and meta.shape[0] == batch
 
 
-def _wrong(engine: str, model: nn.Module, samples: Samples, limits: Limits) -> str | None:
+def _wrong(engine: str, model: nn.Module, samples: Samples, limits: Limits, larger: Samples | None) -> str | None:
     """Return what is wrong with a part of the network in the engine, or None."""
     try:
         with tempfile.TemporaryDirectory(prefix="lissome-part-") as folder, torch.no_grad():
-            conversion = CONVERTERS[engine](model, Examples(samples.single), Path(folder))
+            conversion = CONVERTERS[engine](
+                model, Examples(samples.single, larger.single if larger else None), Path(folder)
+            )
             outputs = get_runtime(engine).load(folder).run(*(one.numpy() for one in samples.inputs))
             expected = [one.numpy() for one in flat_outputs(conversion.reference(*samples.inputs))]
         return compare(expected, outputs, engine=engine, limits=limits).failure

@@ -52,7 +52,7 @@ def convert_and_prove(
         parity = check_files(name, conversion.reference, samples, folder, options=options)
         note = "; ".join(filter(None, (note, f"its defaults compute too roughly: {rough.failure}")))
     if parity.failure:
-        place = first_divergence(name, conversion.reference, samples, limits)
+        place = first_divergence(name, conversion.reference, samples, limits, larger)
         parity.require(f"first after {place}" if place else "")
     if larger:
         check_files(name, conversion.reference, larger, folder, options=options).require("in the other size")

@@ -59,7 +59,7 @@ def to_ncnn(
     runtime = Ncnn()
     runtime.require()
     program = _pnnx()
-    source = _simplified(with_slices(copy.deepcopy(model).eval()), inputs)
+    source = _simplified(with_slices(copy.deepcopy(model).eval()), inputs, free_sizes=others is not None)
     with tempfile.TemporaryDirectory(prefix="lissome-pnnx-") as temporary:
         work = Path(temporary)
         _write_trace(source, inputs, work / "model.pt", type(model).__name__)
@@ -86,10 +86,10 @@ def _shapes(word: str, inputs: tuple[Tensor, ...]) -> list[str]:
     return [f"{word}={','.join(str(list(one.shape)).replace(' ', '') + 'f32' for one in inputs)}"]
 
 
-def _simplified(model: nn.Module, inputs: tuple[Tensor, ...]) -> nn.Module:
+def _simplified(model: nn.Module, inputs: tuple[Tensor, ...], *, free_sizes: bool) -> nn.Module:
     run_once(model, inputs)
     try:
-        return without_strided_slices(model, inputs)
+        return without_strided_slices(model, inputs, free_sizes=free_sizes)
     except TraceError:
         return model  # pnnx does not need the graph; should a slice be in its way, it is named below
 

@@ -18,7 +18,7 @@ from lissome.core.machine import fingerprint
 from lissome.core.text_table import render
 from lissome.runtimes.protocol import Array, Option, Session, SessionDescription
 from lissome.runtimes.session_pool import SessionPool
-from lissome.runtimes.table import get_runtime
+from lissome.runtimes.table import RUNTIMES, get_runtime
 
 _RETUNE = "time it again with `lissome build --retune {}`"
 
@@ -143,6 +143,8 @@ class Artifact:
         tuned = self.card.tuning
         if tuned is None:
             return None
+        if tuned.engine not in RUNTIMES:
+            return f"{self.path} is tuned for {tuned.engine}, which this lissome does not know; update lissome"
         runtime = get_runtime(tuned.engine)
         if not runtime.available():
             return f"{self.path} is tuned for {tuned.engine}, which is not installed; {_RETUNE.format(self.path)}"

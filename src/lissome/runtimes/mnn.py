@@ -13,7 +13,7 @@ import numpy as np
 from lissome.core.child import run_child
 from lissome.core.errors import ConversionError, EngineError
 from lissome.runtimes.protocol import Array, Option, ReadsOnnx, Session, SessionDescription, SessionSettings
-from lissome.runtimes.quiet import quiet
+from lissome.runtimes.quiet import import_quietly
 
 SECONDS = 600.0
 """Time limit of the converter, which takes seconds for the networks we know."""
@@ -55,8 +55,7 @@ class Mnn(ReadsOnnx):
         return self.precisions if platform.machine().lower() in ("aarch64", "arm64") else ("float32",)
 
     def _engine(self) -> Any:
-        with quiet():  # it says what the CPU can do when it is loaded
-            return super()._engine()
+        return import_quietly(self.module)  # it says what the CPU can do when it is loaded
 
     def _open(self, folder: Path, settings: SessionSettings) -> Session:
         engine = self._engine()

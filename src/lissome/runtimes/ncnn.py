@@ -38,6 +38,11 @@ class Ncnn(Runtime):
     worth_trying: ClassVar[tuple[Mapping[str, Option], ...]] = ({}, {"winograd": False}, {"sgemm": False})
     exact: ClassVar[Mapping[str, Option]] = {"winograd": False}
 
+    @property
+    def install(self) -> str:
+        """The line that installs the engine and what converts for it."""
+        return "pip install ncnn pnnx"
+
     def unsupported(self, folder: str | os.PathLike[str]) -> tuple[str, ...]:
         """Return the kinds of layer in the .param file that this ncnn does not have."""
         lines = Path(folder, self.files[0]).read_text(encoding="utf-8", errors="replace").splitlines()

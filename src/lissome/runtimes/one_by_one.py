@@ -1,6 +1,8 @@
 """Sessions of engines whose batch is 1: a batch is run image by image."""
 
+import threading
 from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 
@@ -14,10 +16,12 @@ class OneByOne(ABC):
     Args:
         inputs: How many inputs the network has.
         description: What the session is.
+        shared: Whether several threads may be inside of the engine; else they take turns.
     """
 
-    def __init__(self, inputs: int, description: SessionDescription) -> None:
+    def __init__(self, inputs: int, description: SessionDescription, *, shared: bool = True) -> None:
         self._count, self._description = inputs, description
+        self._turn: AbstractContextManager[object] = nullcontext() if shared else threading.Lock()
 
     def run(self, *images: Array) -> tuple[Array, ...]:
         """Return the outputs of each image, stacked."""
@@ -25,7 +29,8 @@ class OneByOne(ABC):
             raise EngineError(
                 f"{self._description.engine} was given {len(images)} inputs, the network has {self._count}"
             )
-        singles = [self._run_one(one) for one in zip(*images, strict=True)]
+        with self._turn:
+            singles = [self._run_one(one) for one in zip(*images, strict=True)]
         return tuple(np.stack(output) for output in zip(*singles, strict=True))
 
     def describe(self) -> SessionDescription:

@@ -3,10 +3,11 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import onnx
 
 from lissome.core.errors import EngineError
@@ -92,8 +93,15 @@ class _OnnxRuntimeSession:
     def __init__(self, inner: Any, description: SessionDescription) -> None:
         self._inner, self._description = inner, description
         self._inputs = [one.name for one in inner.get_inputs()]
+        self._single = all(one.shape[:1] == [1] for one in inner.get_inputs())
 
     def run(self, *images: Array) -> tuple[Array, ...]:
+        if not self._single or any(len(one) == 1 for one in images):
+            return self._infer(images)
+        singles = [self._infer([one[place : place + 1] for one in images]) for place in range(len(images[0]))]
+        return tuple(np.concatenate(output) for output in zip(*singles, strict=True))
+
+    def _infer(self, images: Sequence[Array]) -> tuple[Array, ...]:
         try:
             return tuple(self._inner.run(None, dict(zip(self._inputs, images, strict=True))))
         except Exception as error:  # the engine raises its own kinds

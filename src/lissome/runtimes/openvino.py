@@ -81,8 +81,8 @@ class OpenVino(ReadsOnnx):
     def _open(self, folder: Path, settings: SessionSettings) -> Session:
         core = self._engine().Core()
         model = core.read_model(str(folder / self.files[0]))
-        static = settings.options["shapes"] == "static" and _only_the_batch_is_free(model)
-        if static:
+        fixed = settings.options["shapes"] == "static" and _only_the_batch_is_free(model)
+        if fixed:
             model.reshape({one: [1, *list(one.partial_shape)[1:]] for one in model.inputs})
         plan = {
             "INFERENCE_PRECISION_HINT": _HINTS[settings.precision],
@@ -90,13 +90,14 @@ class OpenVino(ReadsOnnx):
             "NUM_STREAMS": 1,
             "PERFORMANCE_HINT": "LATENCY",
         }
+        single = all(str(one.partial_shape[0]) == "1" for one in model.inputs)
         compiled = core.compile_model(model, "CPU", plan)
         kept = compiled.get_property("INFERENCE_NUM_THREADS")
         if kept != settings.threads:
             raise SettingError(f"takes {kept} threads, not {settings.threads}", where=self.name)
         hint = _NAMES.get(str(compiled.get_property("INFERENCE_PRECISION_HINT").to_string()), "unknown")
         precision = "int8" if settings.precision == "int8" else hint
-        return _OpenVinoSession(compiled, self._describe(settings, precision), static=static)
+        return _OpenVinoSession(compiled, self._describe(settings, precision), single=single)
 
 
 @contextmanager
@@ -139,8 +140,8 @@ def _only_the_batch_is_free(model: Any) -> bool:
 
 
 class _OpenVinoSession:
-    def __init__(self, compiled: Any, description: SessionDescription, *, static: bool) -> None:
-        self._request, self._description, self._static = compiled.create_infer_request(), description, static
+    def __init__(self, compiled: Any, description: SessionDescription, *, single: bool) -> None:
+        self._request, self._description, self._single = compiled.create_infer_request(), description, single
         self._shapes = [one.partial_shape for one in compiled.inputs]
         self._outputs = len(compiled.outputs)
         self._turn = threading.Lock()
@@ -148,7 +149,7 @@ class _OpenVinoSession:
     def run(self, *images: Array) -> tuple[Array, ...]:
         if len(images) != len(self._shapes):
             raise EngineError(f"openvino was given {len(images)} inputs, the network has {len(self._shapes)}")
-        if not self._static:
+        if not self._single:
             return self._infer(images)
         singles = [self._infer(tuple(one[place : place + 1] for one in images)) for place in range(len(images[0]))]
         return tuple(np.concatenate(output) for output in zip(*singles, strict=True))

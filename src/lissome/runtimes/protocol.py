@@ -106,6 +106,11 @@ class Runtime(ABC):
     worth_trying: ClassVar[tuple[Mapping[str, Option], ...]] = ({},)
     exact: ClassVar[Mapping[str, Option]] = {}
 
+    @property
+    def install(self) -> str:
+        """The line that installs the engine and what converts for it."""
+        return f"pip install {self.package}"
+
     def available(self) -> bool:
         """Tell whether the engine is installed, without loading it."""
         return importlib.util.find_spec(self.module) is not None
@@ -126,7 +131,7 @@ class Runtime(ABC):
             EngineMissingError: Says the pip line.
         """
         if not self.available():
-            raise EngineMissingError(f"{self.name} is not installed", fix=f"pip install {self.package}")
+            raise EngineMissingError(f"{self.name} is not installed", fix=self.install)
 
     def load(
         self,

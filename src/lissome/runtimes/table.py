@@ -10,6 +10,9 @@ RUNTIMES: Mapping[str, str] = {
     "ncnn": "lissome.runtimes.ncnn:Ncnn",
     "openvino": "lissome.runtimes.openvino:OpenVino",
     "mnn": "lissome.runtimes.mnn:Mnn",
+    "litert": "lissome.runtimes.litert:LiteRt",
+    "executorch": "lissome.runtimes.executorch:ExecuTorch",
+    "tensorrt": "lissome.runtimes.tensorrt:TensorRt",
     "torch": "lissome.runtimes.torch:Torch",
 }
 """Name to "module:class"."""

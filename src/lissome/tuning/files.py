@@ -1,19 +1,23 @@
 """The files of every engine and every variant of the graph, each proved, or the reason why there are none."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import onnx
 from torch import nn
 
 from lissome.artifacts.card import EngineEntry
 from lissome.compression.quantization.quantize import Quantize
 from lissome.core.context import Context
 from lissome.core.errors import LissomeError
-from lissome.exporting.proving import Outputs, convert_and_prove
+from lissome.exporting.optimize import optimize
+from lissome.exporting.proving import Outputs, check_files, convert_and_prove
 from lissome.exporting.samples import Samples
+from lissome.exporting.to_onnx import to_onnx
+from lissome.graph.engine_facts import ENGINE_FACTS
 from lissome.layers.fake_quantize import is_quantized
-from lissome.runtimes.protocol import Session
+from lissome.runtimes.protocol import ReadsOnnx, Session
 from lissome.runtimes.table import get_runtime
 from lissome.tuning.candidate import Candidate
 
@@ -74,7 +78,35 @@ def make_files(
                 made[engine, variant] = Files(place, *convert_and_prove(engine, network, samples, place))
             except LissomeError as error:
                 declined.append(Candidate(engine=engine, variant=variant, reason=str(error)))
+                continue
+            if variant == "as exported" and isinstance(get_runtime(engine), ReadsOnnx):
+                optimized = _optimized(engine, network, samples, made[engine, variant], folder)
+                if isinstance(optimized, Files):
+                    made[engine, "optimized"] = optimized
+                elif optimized:
+                    declined.append(Candidate(engine=engine, variant="optimized", reason=optimized))
     return made, declined
+
+
+def _optimized(engine: str, model: nn.Module, samples: Samples, plain: Files, folder: Path) -> Files | str:
+    """Return the files of the optimized graph; or why there are none, or "" if no pass found anything to do."""
+    runtime = get_runtime(engine)
+    if not isinstance(runtime, ReadsOnnx):
+        return ""
+    place = folder / f"{engine}-optimized"
+    place.mkdir()
+    try:
+        to_onnx(model, samples.single, place / "plain.onnx")
+        outcome = optimize(onnx.load(place / "plain.onnx"), engine=engine if engine in ENGINE_FACTS else None)
+        if outcome.parity is None:
+            return ""
+        runtime.convert(outcome.save(place / "optimized.onnx"), place)
+        options = dict(plain.entry.options)
+        parity = check_files(engine, model, samples, place, options=options).require()
+    except LissomeError as error:
+        return str(error)
+    note = "; ".join(filter(None, (plain.entry.note, "the graph was optimized")))
+    return Files(place, replace(plain.entry, parity=parity.to_dict(), note=note), plain.expected)
 
 
 def open_candidate(one: Candidate, folder: Path, threads: int) -> Session:

@@ -107,9 +107,8 @@ def test_a_quantized_network_is_compared_as_such(tmp_path):
     card = export(model, tmp_path / "a.lissome", context=CONTEXT).card
     assert (card.params, card.engines["onnxruntime"].precision) == (137, "int8")
     assert card.engines["onnxruntime"].parity["limits"]["max_rel"] == 0.25
-    assert card.engines["ncnn"].precision == "float32"
-    assert card.engines["ncnn"].parity["limits"]["max_rel"] == 1e-3
-    assert "float network" in card.engines["ncnn"].note
+    assert card.engines["ncnn"].precision == "int8"
+    assert card.engines["ncnn"].parity["limits"]["max_rel"] == 0.25
 
 
 def negated_at_the_end(model):
@@ -237,10 +236,11 @@ def test_a_missing_engine_is_said_before_any_work(tmp_path, monkeypatch):
     assert said == []
 
 
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
 def test_a_network_that_cannot_be_counted_is_still_exported(tmp_path):
     class Countless(nn.Module):
         def forward(self, x):
-            return torch.relu(x).mean(tuple(range(2, len(x.shape))))  # len() is what symbolic tracing cannot take
+            return torch.relu(x) if float(x.abs().sum()) >= 0 else -x
 
     card = export(Countless(), tmp_path / "a.lissome", runtimes=["onnxruntime"], context=CONTEXT).card
     assert card.macs is None

@@ -42,6 +42,24 @@ def test_rows_and_columns_are_taken_by_pooling_exactly(index):
 
 
 @pytest.mark.parametrize(
+    "index",
+    [
+        (..., slice(1, None, 2), slice(None, None, 2)),
+        (slice(None), slice(1, 3), slice(None, None, 2), slice(2, None, 3)),
+        (slice(None), slice(None), slice(1, None, 2), slice(1, None, 2)),
+    ],
+)
+@pytest.mark.parametrize("sides", [(9, 8), (8, 9)])
+def test_with_free_sizes_a_later_start_is_picked_by_a_convolution_exactly(index, sides):
+    x = torch.randn(2, 4, *sides)
+    graph = without_strided_slices(Slice(index), (x,), free_sizes=True)
+    other = torch.randn(2, 4, 12, 11)
+    for one in (x, other):
+        assert torch.equal(graph(one), Slice(index)(one))
+    assert slices_with_steps(graph) == []
+
+
+@pytest.mark.parametrize(
     ("index", "shape"),
     [
         ((slice(None), slice(1, 3)), (2, 4, 9, 8)),  # no step

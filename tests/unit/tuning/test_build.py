@@ -152,7 +152,7 @@ def test_an_engine_that_is_gone_is_no_candidate(tmp_path, monkeypatch):
     monkeypatch.setattr(Ncnn, "module", "an_engine_that_nobody_has")
     found = retune(path, seconds=0.1)
     assert [one.reason for one in found.candidates if one.engine == "ncnn"] == [
-        "ncnn is not installed; pip install ncnn"
+        "ncnn is not installed; pip install ncnn pnnx"
     ]
     with pytest.raises(EngineMissingError):
         build(tiny(), path, engines=["ncnn"], context=CONTEXT)

@@ -1,0 +1,212 @@
+"""Every network of the catalog on every engine: does it export, and does it compute the same? And: does tuning pay?
+
+Run from the project's root:
+
+    python benchmarks/engines.py --only-parity      # may run beside other work; about an hour
+    python benchmarks/engines.py --only-tuned       # alone on the machine; about 20 minutes
+
+Parity: each cell converts a network (random weights, batch statistics of real pictures) and compares the engine's
+outputs with PyTorch's on real pictures, in a process of its own, so that a crash is a cell with a reason. LiteRT and
+ExecuTorch take minutes a network: `--engines litert --one-per-family`, in an environment that has them.
+Tuned: `build` against every engine at its default settings in float32, in pairs, one thread.
+Finished cells are kept in `runs/engines`; started again, it goes on. Writes `results/engines.json` and
+`docs/engines.md`, or both into the folder of `--trial`.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from common import machine_and_versions, write_result
+from engines_page import write_page
+from lissome.core.context import Context
+from lissome.core.errors import LissomeError
+from lissome.core.files import write_text
+from lissome.data import sample
+from lissome.exporting.proving import convert_and_prove
+from lissome.exporting.samples import Samples
+from lissome.models.catalog import CATALOG
+from lissome.models.create import create
+from lissome.runtimes.table import get_runtime
+from lissome.timing.pinned import pinned
+from lissome.timing.sessions import Runs, measure_sessions
+from lissome.tuning.budget import Budget
+from lissome.tuning.build import build
+
+ENGINES = ("onnxruntime", "openvino", "ncnn", "mnn")
+TUNED = (
+    *("resnet18", "resnet50", "mobilenet_v1", "mobilenet_v2", "mobilenet_v3_large", "shufflenet_v2_x1_0"),
+    *("squeezenet1_1", "ghostnet", "densenet121", "efficientnet_lite0", "repvgg_a0_deploy", "vovnet39"),
+)
+KEPT = Path("runs/engines")
+SEED = 0
+IMAGES = 4
+CELL_SECONDS = 1800
+
+
+def arguments_of(words: Iterable[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only-parity", action="store_true", help="the matrix; may run beside other work")
+    parser.add_argument("--only-tuned", action="store_true", help="the timed part; must run alone")
+    parser.add_argument("--names", nargs="*", default=None, choices=list(CATALOG), help="some networks only")
+    parser.add_argument("--engines", nargs="*", default=list(ENGINES), help="engines of the matrix")
+    parser.add_argument("--one-per-family", action="store_true", help="the smallest network of each family")
+    parser.add_argument("--limit", type=int, default=None, help="at most so many networks")
+    parser.add_argument("--seconds", type=float, default=20.0, help="time of each measurement")
+    parser.add_argument("--trial", type=Path, default=None, help="keep, and write result and page, below this folder")
+    parser.add_argument("--cell", nargs=2, metavar=("NETWORK", "ENGINE"), help=argparse.SUPPRESS)
+    return parser.parse_args(None if words is None else list(words))
+
+
+def main() -> None:
+    """Fill the cells that are missing, and write what there is."""
+    arguments = arguments_of()
+    kept = (arguments.trial or Path()) / KEPT
+    if arguments.cell:
+        print(json.dumps(parity_cell(*arguments.cell)))
+        return
+    if not arguments.only_tuned:
+        fill_matrix(names_of(arguments), arguments.engines, kept / "parity")
+    if not arguments.only_parity:
+        for name in (arguments.names or TUNED)[: arguments.limit]:
+            target = kept / "tuned" / f"{name}.json"
+            if not target.is_file():
+                print(f"tuning {name}", flush=True)
+                write_text(target, json.dumps(tuned_cell(name, arguments.seconds), indent=1) + "\n")
+    engines = [one for one in (*ENGINES, "litert", "executorch", "torch") if get_runtime(one).available()]
+    packages = [get_runtime(one).package for one in engines if one != "torch"]
+    result = {
+        **machine_and_versions(*packages),
+        "seed": SEED,
+        "parity": [json.loads(one.read_text(encoding="utf-8")) for one in sorted((kept / "parity").glob("*.json"))],
+        "tuned": [json.loads(one.read_text(encoding="utf-8")) for one in sorted((kept / "tuned").glob("*.json"))],
+    }
+    if arguments.trial:
+        write_text(arguments.trial / "engines.json", json.dumps(result, indent=1) + "\n")
+    else:
+        write_result("engines", result)
+    write_page(result, (arguments.trial or Path("docs")) / "engines.md")
+
+
+def names_of(arguments: argparse.Namespace) -> list[str]:
+    """Return the networks of the matrix, small ones first."""
+    names = sorted(arguments.names or CATALOG, key=lambda name: CATALOG[name].macs)
+    if arguments.one_per_family:
+        first: dict[str, str] = {}
+        for name in names:
+            first.setdefault(CATALOG[name].family, name)
+        names = list(first.values())
+    return names[: arguments.limit]
+
+
+def fill_matrix(names: Sequence[str], engines: Sequence[str], kept: Path) -> None:
+    """Run every cell that is missing in a process of its own; what ends that process is the cell's reason."""
+    for name in names:
+        for engine in engines:
+            target = kept / f"{name}-{engine}.json"
+            if target.is_file():
+                continue
+            cell: dict[str, Any] = {"name": name, "engine": engine}
+            command = [sys.executable, __file__, "--cell", name, engine]
+            try:
+                ended = subprocess.run(command, capture_output=True, text=True, timeout=CELL_SECONDS, check=False)
+                lines = ended.stdout.strip().splitlines()
+                if ended.returncode == 0 and lines:
+                    cell = json.loads(lines[-1])
+                else:
+                    said = (ended.stderr.strip().splitlines() or ["it said nothing"])[-1]
+                    cell["reason"] = f"the process ended with {ended.returncode}: {said[:300]}"
+            except subprocess.TimeoutExpired:
+                cell["reason"] = f"took longer than {CELL_SECONDS} s"
+            write_text(target, json.dumps(cell, indent=1) + "\n")
+            print(f"{name} on {engine}: {cell.get('reason') or cell.get('max_rel')}", flush=True)
+
+
+def parity_cell(name: str, engine: str) -> dict[str, Any]:
+    """Convert one network for one engine and compare it on real pictures."""
+    model, samples = network(name)
+    cell: dict[str, Any] = {"name": name, "engine": engine, "version": None}
+    try:
+        with tempfile.TemporaryDirectory(prefix="lissome-cell-") as folder:
+            entry, _ = convert_and_prove(engine, model, samples, Path(folder))
+    except LissomeError as error:
+        return {**cell, "reason": str(error)}
+    outputs = entry.parity["outputs"]
+    agreements = [one["top1_agreement"] for one in outputs if one["top1_agreement"] is not None]
+    return {
+        **cell,
+        "version": entry.version,
+        "precision": entry.precision,
+        "max_rel": max(one["max_rel"] for one in outputs),
+        "cosine": min(one["cosine"] for one in outputs),
+        "top1_agreement": min(agreements) if agreements else None,
+        "options": dict(entry.options),
+        "note": entry.note,
+    }
+
+
+def network(name: str) -> tuple[nn.Module, Samples]:
+    """Return a network with random weights whose batch statistics are those of real pictures, and those pictures."""
+    model, images = create(name, seed=SEED), pictures(CATALOG[name].input)
+    norms = [one for one in model.modules() if isinstance(one, nn.BatchNorm2d)]
+    for one in norms:
+        one.reset_running_stats()
+        one.momentum, one.training = None, True  # None: the plain mean of all batches
+    with torch.no_grad():
+        model(images)
+    for one in norms:
+        one.momentum = 0.1
+    return model.eval(), Samples((images,), f"{IMAGES} CIFAR-10 test pictures")
+
+
+def pictures(shape: tuple[int, int, int]) -> Tensor:
+    """Return real pictures in the size and channels of a network's input."""
+    images, _ = next(iter(sample().task.test.batches(IMAGES, limit=IMAGES)))
+    channels = images if shape[0] == images.shape[1] else images.mean(1, keepdim=True).repeat(1, shape[0], 1, 1)
+    return functional.interpolate(channels, size=shape[1:], mode="bilinear", align_corners=False)
+
+
+def tuned_cell(name: str, seconds: float) -> dict[str, Any]:
+    """Build one network, and time the build against each engine at its defaults in float32, in pairs."""
+    model, samples = network(name)
+    context = Context(example=samples.inputs[0], seed=SEED)
+    failed: dict[str, str] = {}
+    with tempfile.TemporaryDirectory(prefix="lissome-tuned-") as temporary:
+        folder = Path(temporary)
+        made = build(model, folder / "tuned.lissome", context=context, budget=Budget(seconds=seconds))
+        with pinned(1):
+            sessions: dict[str, Runs] = {"tuned": made.artifact.session()}
+            for engine in (*ENGINES, "torch"):
+                try:
+                    get_runtime(engine).require()
+                    convert_and_prove(engine, model, samples, folder / engine)
+                    sessions[engine] = get_runtime(engine).load(folder / engine)
+                except LissomeError as error:
+                    failed[engine] = str(error)
+            first = samples.inputs[0][:1].numpy()
+            timing = measure_sessions(sessions, first, baseline="tuned", rounds=50, seconds=seconds, seed=SEED)
+    best = min((one for one in sessions if one != "tuned"), key=lambda one: timing.latency(one).median_ms)
+    return {
+        "name": name,
+        "chosen": made.chosen.to_dict(),
+        "candidates": [one.to_dict() for one in made.candidates],
+        "rounds": timing.rounds,
+        "latency_ms": {one: timing.latency(one).to_dict() for one in sessions},
+        "best_default": best,
+        "speedup_over_best_default": timing.speedup("tuned", over=best).to_dict(),
+        "failed": failed,
+    }
+
+
+if __name__ == "__main__":
+    main()
