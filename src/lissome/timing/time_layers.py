@@ -149,9 +149,14 @@ def _open(
         session = load_proved(model, inputs, on, folder, threads=threads)
         layered = NcnnLayers(folder, threads=threads)
         values = layered.values(*(one.numpy() for one in inputs))
-        plain = SourceGraph(without_quantization(model), inputs)  # ncnn gets the float network
-        made = {number: one.numpy() for number, one in plain.outputs_of_calls(inputs).items()}
-        found = match_values([one for one, _ in values], [one for _, one in values], made, source.source_calls)
+        made = {number: one.numpy() for number, one in source.outputs_of_calls(inputs).items()}
+        found = match_values(
+            [one for one, _ in values],
+            [one for _, one in values],
+            made,
+            source.source_calls,
+            are_rounded=session.describe().precision == "int8",
+        )
         return session, layered, found
     session = load_proved(model, inputs, on, folder / "plain", threads=threads)
     prove(source, inputs, on, folder / "labelled")

@@ -68,13 +68,19 @@ def test_shares_are_of_the_devices_peaks(trained):
     assert json.loads(json.dumps(times.to_dict()))["layer_times"][0]["layers"] == list(one.layers)
 
 
-def test_integers_are_compared_with_the_integer_peak(trained):
+@pytest.mark.parametrize(("on", "operator"), [("onnxruntime", "QLinearConv"), ("ncnn", "Convolution")])
+def test_integers_are_compared_with_the_integer_peak(trained, on, operator):
     context = Context(sample().task, seed=0)
     quantized = Quantize(images=32).apply(trained, context).model
-    times = time_layers(quantized, (1, 3, 32, 32), on="onnxruntime", seconds=0.05, device=CHIP)
+    times = time_layers(quantized, (1, 3, 32, 32), on=on, seconds=0.05, device=CHIP)
     assert times.precision == "int8"
     assert times.utilisation.peak_flops == 4e12
-    assert any(row.operator.startswith("QLinearConv") for row in times.rows)
+    assert any(row.operator == operator for row in times.rows)
+    assert sum(row.macs for row in times.rows) == profile(trained, (1, 3, 32, 32)).macs
+    heavy = [[one for one in row.layers if one.endswith(".conv")] for row in times.rows]
+    assert max(map(len, heavy)) == 1
+    # Every convolution's time is found beside its multiply-adds, and nowhere else.
+    assert all(row.macs > 0 for row in times.rows if row.operator == operator)
 
 
 def test_a_batch_is_timed_as_one_run():
