@@ -363,13 +363,16 @@ def counted(model, inputs):
     macs = []
 
     def count(layer, given, made):
+        if isinstance(layer, nn.MultiheadAttention):  # its four projections are layers that are never called themselves
+            macs.append(4 * layer.embed_dim * made[0].numel())
+            return
         positions = given[0] if isinstance(layer, nn.ConvTranspose2d) else made
         macs.append(layer.weight[0].numel() * positions.numel())
 
     handles = [
         layer.register_forward_hook(count)
         for layer in model.modules()
-        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear)
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear | nn.MultiheadAttention)
     ]
     model(*inputs)
     for handle in handles:

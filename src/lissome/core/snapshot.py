@@ -29,6 +29,8 @@ from lissome.core.module_graph import trace
 from lissome.core.names import load_attribute
 
 _ALLOWED_LAYERS = ("torch.nn.modules.", "lissome.layers.")
+_TOLD_BY = {"bias": "in_proj_bias", "add_bias_kv": "bias_k"}
+"""Which tensor of torch's attention tells a setting that it keeps under no name of its own."""
 
 
 def write_snapshot(model: nn.Module, path: str | os.PathLike[str], metadata: dict[str, Any] | None = None) -> None:
@@ -116,7 +118,9 @@ def _layer_settings(layer: nn.Module, path: str) -> dict[str, Any]:
     for key in inspect.signature(cls).parameters:
         if key in ("device", "dtype", "args", "kwargs"):
             continue
-        if key == "bias" and "bias" in layer._parameters:
+        if isinstance(layer, nn.MultiheadAttention) and key in _TOLD_BY:
+            settings[key] = getattr(layer, _TOLD_BY[key]) is not None
+        elif key == "bias" and "bias" in layer._parameters:
             settings[key] = layer.bias is not None
         elif hasattr(layer, key):
             settings[key] = encode_argument(getattr(layer, key))
