@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from lissome.core.module_graph import LeafModule
+from lissome.layers.channel_selection import ChannelSelection
 from lissome.layers.fake_quantize import FakeQuantize, QuantizedConv2d, QuantizedLinear
 from lissome.tracing.layer_rules import LAYER_RULES
 
@@ -150,6 +151,7 @@ class Scaled(LeafModule):
 
 
 STAY = {
+    "channel selection": (lambda: Between(ChannelSelection(8, 5)), "is read through a selection of channels"),
     "linear of positions": (lambda: Between(nn.Flatten(2), nn.Linear(16, 6), nn.ReLU()), "mixed along another axis"),
     "softmax": (lambda: Between(nn.Softmax(1)), "Softmax at tested.0 depends on every channel"),
     "softmax over pixels": (lambda: Between(nn.Softmax2d()), "Softmax2d at tested.0"),

@@ -22,6 +22,9 @@ from lissome.runtimes.table import RUNTIMES, get_runtime
 
 _RETUNE = "time it again with `lissome build --retune {}`"
 
+_WORTH_SAYING = 0.9
+"""Share of a file's size below which its size in the archive is told, too."""
+
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
@@ -168,7 +171,12 @@ class Artifact:
         ]
         columns = ("engine", "version", "precision", "KiB", "max rel", "cosine", "top-1")
         notes = [f"{name}: {engine.note}" for name, engine in card.engines.items() if engine.note]
-        notes += [f"{name}: stored in {self.stored_kib(name):.1f} KiB" for name in self.runtimes if self._packed(name)]
+        stored = {name: self.stored_kib(name) for name in self.runtimes if self._packed(name)}
+        notes += [
+            f"{name}: stored in {kib:.1f} KiB"
+            for name, kib in stored.items()
+            if kib < _WORTH_SAYING * self.size_kib(name)
+        ]
         return "\n".join([render(columns, rows, title=title), *notes])
 
 
