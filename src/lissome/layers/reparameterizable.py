@@ -40,6 +40,7 @@ class ReparameterizableConvolution(nn.Module):
         Ding et al. 2021, arXiv:2101.03697, Section 3.2 and Figure 4; ACNet: Ding et al. 2019, arXiv:1908.03930.
 
     Example:
+        >>> import torch
         >>> ReparameterizableConvolution(8, 8)(torch.zeros(1, 8, 4, 4)).shape
         torch.Size([1, 8, 4, 4])
     """
@@ -95,6 +96,7 @@ def fold_reparameterizable(block: ReparameterizableConvolution) -> nn.Conv2d:
         Ding et al. 2021, arXiv:2101.03697, Equations 3 and 4.
 
     Example:
+        >>> import torch
         >>> block = ReparameterizableConvolution(4, 4, activation=None).eval()
         >>> x = torch.rand(1, 4, 5, 5)
         >>> torch.allclose(fold_reparameterizable(block)(x), block(x), atol=1e-5)
