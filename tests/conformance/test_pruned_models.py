@@ -7,9 +7,6 @@ import lissome as ls
 from lissome.core.snapshot import read_snapshot, write_snapshot
 from lissome.models.catalog import CATALOG
 
-NONE_CAN_GO = {"igcv1"}
-"""Networks of which no channel can go."""
-
 
 def half(name, score, form_for_tests):
     settings, shape = form_for_tests(name)
@@ -29,10 +26,7 @@ def test_half_of_it_by_random_scores(name, form_for_tests, tmp_path):
     assert output.shape == shape
     output.sum().backward()
     assert [path for path, one in pruned.named_parameters() if one.requires_grad and one.grad is None] == []
-    if name in NONE_CAN_GO:
-        assert figures["params"] == figures["params_before"]
-    else:
-        assert figures["macs"] < 0.96 * figures["macs_before"]
+    assert figures["macs"] < 0.7 * figures["macs_before"]
     cost = ls.profile(pruned, images)
     assert (figures["params"], figures["macs"]) == (cost.params, cost.macs)
     write_snapshot(pruned, tmp_path / "pruned.safetensors")
@@ -49,4 +43,4 @@ def test_half_of_it_by_the_size_of_weights(name, form_for_tests):
     with torch.no_grad():
         assert outcome.model(images).shape == model(images).shape
     assert all(row["removed"] >= 0 for row in outcome.measurements["groups"])
-    assert (outcome.measurements["macs"] < outcome.measurements["macs_before"]) == (name not in NONE_CAN_GO)
+    assert outcome.measurements["macs"] < 0.7 * outcome.measurements["macs_before"]

@@ -83,12 +83,6 @@ def sizes_in_python(net, x):
     return net.last(y.reshape(y.shape[0], -1) * float(y.shape[1] // 4))
 
 
-def attention(net, x):
-    x = net.stem(x)
-    tokens = x.flatten(2).transpose(1, 2)
-    return net.last(net.attend(tokens, tokens, tokens)[0].transpose(1, 2).reshape(x.shape))
-
-
 def map_head(channels=8):
     return nn.Conv2d(channels, 4, 1)
 
@@ -313,13 +307,6 @@ TOPOLOGIES = {
     "sizes in Python": Topology(
         lambda: Network(sizes_in_python, stem=conv_norm(3, 8), body=conv_norm(8, 8), last=nn.Linear(32, 4)),
         {"stem.0", "body.0"},
-    ),
-    "attention of torch": Topology(
-        lambda: Network(
-            attention, stem=conv_norm(3, 8), attend=nn.MultiheadAttention(8, 2, batch_first=True), last=map_head()
-        ),
-        set(),
-        reason="no rule for MultiheadAttention",
     ),
     "class of each pixel": Topology(sequence(conv_norm(3, 8), map_head(), nn.Identity()), {"0.0"}),
     "softmax inside": Topology(

@@ -58,8 +58,11 @@ def cut_zeros(model, *inputs, seed=0, dtype=torch.float64):
         keep[number] = mask
         for member in group.members:
             if member.role != "consumes" and member.parameter not in ("running_var", "weight_scale"):
-                owner = model.get_submodule(member.layer)
-                getattr(owner, member.parameter).data.index_fill_(member.axis, member.indices[~mask].flatten(), 0)
+                tensor = getattr(model.get_submodule(member.layer), member.parameter).data
+                for block, part in enumerate(tensor.chunk(member.groups)):
+                    size = part.shape[member.axis]
+                    numbers = member.indices[~mask].flatten() - block * size
+                    part.index_fill_(member.axis, numbers[(numbers >= 0) & (numbers < size)], 0)
     before = copy.deepcopy(model)
     return Cut(before, keep_units(model, channels, kept_ids(channels, keep, groups)), inputs, groups, whole)
 

@@ -160,6 +160,7 @@ STAY = {
     "parameters of its own": (lambda: Between(Scaled()), "no rule for Scaled at tested.0"),
     "half of the channels": (lambda: Between(nn.GLU(1)), "no rule for GLU"),
     "patches": (lambda: Between(nn.Unfold(2), nn.Flatten()), "no rule for Unfold"),
+    "selected": (lambda: Between(ChannelSelection(8, 6)), "is read through a selection"),
     "several results": (lambda: Between(nn.MaxPool2d(2, return_indices=True), First()), "no rule for MaxPool2d"),
     "convolution along channels": (
         lambda: Between(

@@ -28,8 +28,9 @@ class ParameterSlice:
         layer: Path of the layer; "" for a parameter of the network itself.
         parameter: Name within the layer: "weight".
         axis: Axis of the parameter.
-        labels: Channel ids, shape (size of the axis,).
+        labels: Channel ids, shape (groups · size of the axis,).
         role: Whether the layer makes these channels, selects them, reads them, or scales them in passing.
+        groups: Into how many blocks the first axis falls of which each has other labels along this axis.
     """
 
     layer: str
@@ -37,6 +38,7 @@ class ParameterSlice:
     axis: int
     labels: Tensor
     role: Role
+    groups: int = 1
 
     @property
     def path(self) -> str:
@@ -53,6 +55,7 @@ class ChannelMap:
         sets: Ids and which are tied.
         slices: Parameter axes by (path, axis).
         labels: Labels of each node's result: a tensor, or a tuple of them; absent for results that are no activations.
+        equal: Channels whose groups must stay equal in number, with the number of groups.
         numbers: Results that are no tensors: sizes and what the forward computes from them.
         outputs: What the network computed of the example inputs.
     """
@@ -61,12 +64,18 @@ class ChannelMap:
     sets: ChannelSets = field(default_factory=ChannelSets)
     slices: dict[tuple[str, int], ParameterSlice] = field(default_factory=dict)
     labels: dict[fx.Node, Any] = field(default_factory=dict)
+    equal: list[tuple[Tensor, int]] = field(default_factory=list)
     numbers: dict[fx.Node, Any] = field(default_factory=dict)
     outputs: Any = None
     _axes: dict[tuple[int, int], Tensor] = field(default_factory=dict)
     _layers: dict[str, nn.Module] = field(default_factory=dict)
 
-    def claim(self, path: str, axis: int, labels: Tensor, role: Role) -> None:
+    def keep_equal(self, ids: Tensor, groups: int) -> None:
+        """Note that as many channels must be left of every group."""
+        if groups > 1:
+            self.equal.append((ids, groups))
+
+    def claim(self, path: str, axis: int, labels: Tensor, role: Role, groups: int = 1) -> None:
         """Note whose an axis is; a layer called twice, or a parameter of two layers, ties what is said of it."""
         layer, _, parameter = path.rpartition(".")
         tensor = getattr(self.layer(layer), parameter, None)
@@ -74,7 +83,7 @@ class ChannelMap:
             return
         before = self.slices.get((path, axis))
         if before is None or (before.role == "scales" and role != "scales"):
-            self.slices[path, axis] = ParameterSlice(layer, parameter, axis, labels, role)
+            self.slices[path, axis] = ParameterSlice(layer, parameter, axis, labels, role, groups)
         known = self._axes.setdefault((id(tensor), axis), labels)
         if known is not labels:
             self.sets.unite(known, labels)

@@ -41,6 +41,20 @@ class ChannelSets:
             if one != other:
                 self._unite(one, other)
 
+    def unite_ids(self, one: int, other: int) -> None:
+        """Tie two ids."""
+        self._unite(one, other)
+
+    def freeze_id(self, one: int, reason: str) -> None:
+        """Keep an id and all that are tied to it whole."""
+        self._reasons.setdefault(self._find(one), reason)
+
+    def copy(self) -> "ChannelSets":
+        """Return sets of the same ids and ties that can be tied further by themselves."""
+        twin = ChannelSets()
+        twin._parents, twin._reasons = list(self._parents), dict(self._reasons)
+        return twin
+
     def freeze(self, labels: Tensor, reason: str) -> None:
         """Keep these ids, and all that are or will be tied to them, whole."""
         for one in np.unique(labels.numpy()).tolist():

@@ -6,7 +6,7 @@ from torch import Tensor, fx
 
 from lissome.tracing.calls import argument, flat_tensors, map_tensors, operator_name
 from lissome.tracing.channel_map import ChannelMap, is_constant
-from lissome.tracing.kernels import Kernel, apply_kernel, keep_equal
+from lissome.tracing.kernels import Kernel, apply_kernel
 from lissome.tracing.label_tensors import along, empty_like, spread
 
 
@@ -54,7 +54,7 @@ def group_norm(channels: ChannelMap, node: fx.Node, args: tuple[Any, ...], kwarg
     ids = along(args[0], 1, channels.sets)
     groups = channels.number(argument(node.args, node.kwargs, 1, "num_groups"))
     if groups < len(ids):
-        keep_equal(channels, ids, groups)
+        channels.keep_equal(ids, groups)
     _tie(channels, ids, (args[1:], kwargs))
     return spread(ids, value.shape, 1)
 

@@ -28,6 +28,8 @@ class Member:
         role: Whether the layer makes, selects, reads or scales the channels.
         indices: What each unit owns of the axis, shape (units, entries a unit).
         dimensions: How many axes the parameter has: 1 for a bias, more for a weight.
+        groups: Into how many blocks the first axis falls of which each has the second axis for itself; `indices` then
+            count through those of all blocks, one after the other.
     """
 
     layer: str
@@ -36,6 +38,7 @@ class Member:
     role: Role
     indices: Tensor
     dimensions: int
+    groups: int = 1
 
     @property
     def path(self) -> str:
@@ -191,5 +194,5 @@ def _members(channels: ChannelMap, owners: list[Numbers], classes: Numbers) -> d
             if number:
                 indices = torch.from_numpy(places.reshape(len(np.unique(owner[places])), -1))
                 place = (piece.layer, piece.parameter, piece.axis, piece.role)
-                members[number].append(Member(*place, indices, dimensions))
+                members[number].append(Member(*place, indices, dimensions, piece.groups))
     return members

@@ -30,13 +30,13 @@ class Kernel:
     transposed: bool = False
 
     @property
-    def is_depthwise(self) -> bool:
-        """Whether each output channel is made of one input channel alone."""
-        return self.groups == self.inputs and self.groups > 1
+    def is_blockwise(self) -> bool:
+        """Whether whole groups go, with what they read and make: of many small groups, such as depthwise ones."""
+        return self.groups > 1 and self.groups > self.inputs // self.groups
 
 
 def apply_kernel(channels: ChannelMap, kernel: Kernel, labels: Tensor, shape: torch.Size, axis: int) -> Tensor:
-    """Consume `weight[:, i]`, produce `weight[i]`; groups stay equal; a depthwise kernel passes ids through.
+    """Consume `weight[:, i]`, produce `weight[i]`; groups stay equal; a kernel of small groups passes ids through.
 
     Args:
         channels: Where to note it.
@@ -47,8 +47,8 @@ def apply_kernel(channels: ChannelMap, kernel: Kernel, labels: Tensor, shape: to
     """
     ids = along(labels, axis, channels.sets)
     role: Role
-    if kernel.is_depthwise:
-        made, role = _depthwise(channels, kernel, ids), "scales"
+    if kernel.is_blockwise:
+        made, role = _blockwise(channels, kernel, ids), "scales"
     else:
         made, role = _full_or_grouped(channels, kernel, ids), "produces"
     for path in kernel.follows:
@@ -56,16 +56,11 @@ def apply_kernel(channels: ChannelMap, kernel: Kernel, labels: Tensor, shape: to
     return spread(made, shape, axis)
 
 
-def keep_equal(channels: ChannelMap, ids: Tensor, groups: int) -> None:
-    """Tie the ids that have the same place in their groups."""
-    if groups > 1:
-        rows = ids.reshape(groups, -1)
-        channels.sets.unite(rows[:1].expand_as(rows), rows)
-
-
-def _depthwise(channels: ChannelMap, kernel: Kernel, ids: Tensor) -> Tensor:
-    made = ids.repeat_interleave(kernel.outputs // kernel.inputs)
-    # A transposed depthwise weight is (in, out / groups, …): its first axis follows the inputs.
+def _blockwise(channels: ChannelMap, kernel: Kernel, ids: Tensor) -> Tensor:
+    rows = ids.reshape(kernel.groups, -1)
+    channels.sets.unite(rows[:, :1].expand_as(rows), rows)
+    made = rows[:, 0].repeat_interleave(kernel.outputs // kernel.groups)
+    # A transposed weight is (in, out / groups, …): its first axis follows the inputs.
     channels.claim(kernel.weight, 0, ids if kernel.transposed else made, "scales")
     return made
 
@@ -73,14 +68,14 @@ def _depthwise(channels: ChannelMap, kernel: Kernel, ids: Tensor) -> Tensor:
 def _full_or_grouped(channels: ChannelMap, kernel: Kernel, ids: Tensor) -> Tensor:
     made = _produced(channels, kernel)
     for side in (ids, made):
-        keep_equal(channels, side, kernel.groups)
-    into, out = kernel.inputs // kernel.groups, kernel.outputs // kernel.groups
+        channels.keep_equal(side, kernel.groups)
+    # Each group has the second axis for itself: its labels are those of all groups, one after the other.
     if kernel.transposed:
         channels.claim(kernel.weight, 0, ids, "consumes")
-        channels.claim(kernel.weight, 1, made[:out], "produces")
+        channels.claim(kernel.weight, 1, made, "produces", kernel.groups)
     else:
         channels.claim(kernel.weight, 0, made, "produces")
-        channels.claim(kernel.weight, 1, ids[:into], "consumes")
+        channels.claim(kernel.weight, 1, ids, "consumes", kernel.groups)
     return made
 
 

@@ -17,7 +17,7 @@ from torch.nn.modules.padding import _ConstantPadNd, _ReflectionPadNd, _Replicat
 
 from lissome.layers.channel_selection import ChannelSelection
 from lissome.tracing.channel_map import ChannelMap
-from lissome.tracing.kernels import Kernel, apply_kernel, keep_equal
+from lissome.tracing.kernels import Kernel, apply_kernel
 from lissome.tracing.label_tensors import along, empty_like, hold, spread
 
 LayerRule = Callable[[ChannelMap, str, nn.Module, Tensor, torch.Size], Tensor]
@@ -59,7 +59,7 @@ def group_norm(channels: ChannelMap, path: str, layer: nn.Module, labels: Tensor
     assert isinstance(layer, nn.GroupNorm)
     ids = along(labels, 1, channels.sets)
     if layer.num_groups < layer.num_channels:
-        keep_equal(channels, ids, layer.num_groups)
+        channels.keep_equal(ids, layer.num_groups)
     for parameter in ("weight", "bias"):
         channels.claim(f"{path}.{parameter}", 0, ids, "scales")
     return spread(ids, shape, 1)

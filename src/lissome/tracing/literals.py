@@ -164,20 +164,33 @@ def _pad(channels: ChannelMap, node: fx.Node, left: Leftover) -> bool:
     return _replace(node, args=(node.args[0], type(given)(amounts), *node.args[2:]))
 
 
-def _groups(place: int, name: str) -> Rewrite:
-    """Return what puts right the groups of a function that has one a channel: a depthwise convolution, a norm."""
+def _convolution_groups(channels: ChannelMap, node: fx.Node, left: Leftover) -> bool:
+    """A convolution by a function of which whole groups went has fewer; its weight has lost rows only."""
+    weight = argument(node.args, node.kwargs, 1, "weight")
+    if not isinstance(weight, fx.Node) or (str(weight.target), 1) in channels.slices:
+        return False
+    labels = channels.labels[_source(node)]
+    return _group_number(node, left, (6, "groups"), (labels.shape[1], left.shape(labels)[1]))
 
-    def rewrite(channels: ChannelMap, node: fx.Node, left: Leftover) -> bool:
-        labels = channels.labels[_source(node)]
-        given = argument(node.args, node.kwargs, place, name, 1)
-        wanted = left.shape(labels)[1]
-        if left.before(given) != labels.shape[1] or left.value(given) == wanted:
-            return False
-        if name in node.kwargs:
-            return _replace(node, kwargs={**node.kwargs, name: wanted})
-        return _replace(node, args=(*node.args[:place], wanted, *node.args[place + 1 :]))
 
-    return rewrite
+def _norm_groups(channels: ChannelMap, node: fx.Node, left: Leftover) -> bool:
+    """A group normalisation with a group a channel has as many groups as channels are left."""
+    labels = channels.labels[_source(node)]
+    sizes = labels.shape[1], left.shape(labels)[1]
+    one_a_channel = left.before(argument(node.args, node.kwargs, 1, "num_groups")) == sizes[0]
+    return one_a_channel and _group_number(node, left, (1, "num_groups"), sizes)
+
+
+def _group_number(node: fx.Node, left: Leftover, where: tuple[int, str], channels: tuple[int, int]) -> bool:
+    """Let the number of groups shrink as the channels did."""
+    place, name = where
+    given = argument(node.args, node.kwargs, place, name, 1)
+    wanted = left.before(given) * channels[1] // channels[0]
+    if left.value(given) == wanted:
+        return False
+    if name in node.kwargs:
+        return _replace(node, kwargs={**node.kwargs, name: wanted})
+    return _replace(node, args=(*node.args[:place], wanted, *node.args[place + 1 :]))
 
 
 def _normalized(channels: ChannelMap, node: fx.Node, left: Leftover) -> bool:
@@ -214,8 +227,8 @@ _REWRITES: dict[str, Rewrite] = {
     "getitem": _index,
     "narrow": _narrow,
     "pad": _pad,
-    **{f"conv{n}d": _groups(6, "groups") for n in (1, 2, 3)},
-    **{f"conv_transpose{n}d": _groups(6, "groups") for n in (1, 2, 3)},
-    "group_norm": _groups(1, "num_groups"),
+    **{f"conv{n}d": _convolution_groups for n in (1, 2, 3)},
+    **{f"conv_transpose{n}d": _convolution_groups for n in (1, 2, 3)},
+    "group_norm": _norm_groups,
     "layer_norm": _normalized,
 }

@@ -10,6 +10,8 @@ from torch.nn import functional
 from lissome.core.module_graph import evaluation_mode, run_once, trace
 from lissome.tracing.calls import flat_tensors, map_tensors, operator_name
 from lissome.tracing.channel_map import ChannelMap, is_constant
+from lissome.tracing.channel_sets import ChannelSets
+from lissome.tracing.equal_groups import tie_by_count, tie_by_position
 from lissome.tracing.label_tensors import empty_like, make_rectangular, spread
 from lissome.tracing.layer_rules import layer_rule, refused
 from lissome.tracing.operator_rules import rule_for, shaping, unknown
@@ -45,10 +47,37 @@ def propagate(model: nn.Module, inputs: tuple[Tensor, ...]) -> ChannelMap:
         run_once(model, inputs)  # a wrong input is reported against the user's own code, not against the traced graph
         raise
     channels = interpreter.channels
-    # Only now is all known that is tied for other reasons, so that this ties no more than it must.
-    for labels in flat_tensors(channels.labels):
-        make_rectangular(labels, channels.sets)
+    _settle(channels)
     return channels
+
+
+def _settle(channels: ChannelMap) -> None:
+    """Tie what must go together for tensors to stay rectangles and groups equal.
+
+    Only now is all known that is tied for other reasons, so that this ties no more than it must. There are two ways to
+    keep groups equal; the one that leaves more to choose is taken.
+    """
+    positions = channels.sets.copy()
+    tie_by_position(positions, channels.equal)
+    _make_rectangles(channels, positions)
+    if channels.equal:
+        counts = channels.sets.copy()
+        _make_rectangles(channels, counts)
+        tie_by_count(counts, channels.equal)
+        if _choices(channels, counts) > _choices(channels, positions):
+            positions = counts
+    channels.sets = positions
+
+
+def _make_rectangles(channels: ChannelMap, sets: ChannelSets) -> None:
+    for labels in flat_tensors(channels.labels):
+        make_rectangular(labels, sets)
+
+
+def _choices(channels: ChannelMap, sets: ChannelSets) -> int:
+    """Return how many channels of the network's parameters can go by themselves."""
+    ids = torch.cat([one.labels for one in channels.slices.values()])
+    return sum(sets.reason(one) is None for one in set(sets.roots(ids).tolist()))
 
 
 def _put_first_argument_first(graph: fx.GraphModule) -> None:

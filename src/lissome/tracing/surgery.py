@@ -10,7 +10,7 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 from lissome.core.module_graph import EXPORTED
 from lissome.layers.channel_selection import ChannelSelection
-from lissome.tracing.channel_map import ChannelMap
+from lissome.tracing.channel_map import ChannelMap, ParameterSlice
 from lissome.tracing.groups import Group
 from lissome.tracing.label_tensors import survivors
 from lissome.tracing.literals import rewrite_literals
@@ -46,7 +46,8 @@ def keep_units(model: nn.Module, channels: ChannelMap, kept: Tensor) -> nn.Modul
     _cut_parameters(model, channels, kept)
     for node, labels in channels.labels.items():
         if node.op == "call_module" and isinstance(labels, Tensor):
-            _correct_settings(channels.layer(str(node.target)), survivors(labels, kept))
+            blockwise = (f"{node.target}.weight", 1) not in channels.slices
+            _correct_settings(channels.layer(str(node.target)), survivors(labels, kept), blockwise=blockwise)
     changed = rewrite_literals(channels, kept)
     return channels.graph if changed or EXPORTED in channels.graph.meta else model
 
@@ -59,22 +60,27 @@ def _cut_parameters(model: nn.Module, channels: ChannelMap, kept: Tensor) -> Non
             continue
         tensor = getattr(channels.layer(piece.layer), piece.parameter)
         # A parameter that two layers share is cut once and stays shared.
-        _, cut = done.setdefault((id(tensor), piece.axis), (tensor, _cut(tensor, piece.axis, mask)))
+        _, cut = done.setdefault((id(tensor), piece.axis), (tensor, _cut(tensor, piece, mask)))
         # Blocks around layers are not shared between graph and network, so a parameter of a block is set in both.
         for root in (channels.graph, model):
             setattr(root.get_submodule(piece.layer), piece.parameter, cut)
 
 
-def _cut(tensor: Tensor, axis: int, mask: Tensor) -> Tensor:
-    cut = tensor.detach().index_select(axis, mask.nonzero().flatten())
+def _cut(tensor: Tensor, piece: ParameterSlice, mask: Tensor) -> Tensor:
+    detached = tensor.detach()
+    if piece.groups == 1:
+        cut = detached.index_select(piece.axis, mask.nonzero().flatten())
+    else:
+        blocks = zip(detached.chunk(piece.groups), mask.view(piece.groups, -1), strict=True)
+        cut = torch.cat([block[:, stays] for block, stays in blocks])
     return nn.Parameter(cut, requires_grad=tensor.requires_grad) if isinstance(tensor, nn.Parameter) else cut
 
 
-def _correct_settings(layer: nn.Module, shape: list[int]) -> None:
+def _correct_settings(layer: nn.Module, shape: list[int], *, blockwise: bool) -> None:
     """Make a layer's own account of its sizes agree with its parameters and with the shape of its output."""
     settings: dict[str, Any] = {}
     if isinstance(layer, _ConvNd):
-        settings = _convolution_settings(layer)
+        settings = _convolution_settings(layer, blockwise=blockwise)
     elif isinstance(layer, nn.Linear):
         settings = {"out_features": layer.weight.shape[0], "in_features": layer.weight.shape[1]}
     elif isinstance(layer, _NormBase):
@@ -92,13 +98,11 @@ def _correct_settings(layer: nn.Module, shape: list[int]) -> None:
         setattr(layer, name, value)
 
 
-def _convolution_settings(layer: _ConvNd) -> dict[str, int]:
+def _convolution_settings(layer: _ConvNd, *, blockwise: bool) -> dict[str, int]:
     rows, columns = layer.weight.shape[:2]
-    depthwise = layer.groups == layer.in_channels and layer.groups > 1
+    before = layer.in_channels if isinstance(layer, _ConvTransposeNd) else layer.out_channels
+    # Of a layer with many small groups whole groups go, of others as much of each.
+    groups = layer.groups * rows // before if blockwise else layer.groups
     if isinstance(layer, _ConvTransposeNd):
-        groups = rows if depthwise else layer.groups
         return {"in_channels": rows, "out_channels": columns * groups, "groups": groups}
-    if depthwise:
-        groups = rows * layer.groups // layer.out_channels
-        return {"in_channels": groups, "out_channels": rows, "groups": groups}
-    return {"in_channels": columns * layer.groups, "out_channels": rows, "groups": layer.groups}
+    return {"in_channels": columns * groups, "out_channels": rows, "groups": groups}

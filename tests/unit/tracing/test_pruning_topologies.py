@@ -196,6 +196,32 @@ def test_unknown_operators_are_left_whole_and_named() -> None:
     assert any("cumsum" in one.reason and "a" in one.layers for one in whole)
 
 
+def attention(net: Network, x: Tensor) -> Tensor:
+    x = net.a(x)
+    tokens = x.flatten(2).transpose(1, 2)
+    return net.c(net.b(tokens, tokens, tokens)[0].transpose(1, 2).reshape(x.shape))
+
+
+def products(net: Network, x: Tensor) -> Tensor:
+    x = net.a(x)
+    weights = functional.softmax(x.flatten(2).transpose(1, 2) @ x.flatten(2), -1)
+    return net.c(torch.einsum("nij,ncj->nci", weights, x.flatten(2)).reshape(x.shape))
+
+
+@pytest.mark.parametrize(
+    ("forward", "reason"), [(attention, "MultiheadAttention at b"), (products, "no rule for matmul")]
+)
+def test_attention_is_left_whole_and_named(forward: Callable[..., Tensor], reason: str) -> None:
+    attend = nn.MultiheadAttention(8, 2, batch_first=True)
+    model = Network(forward, a=nn.Sequential(conv(3, 6), conv(6, 8)), b=attend, c=conv(8, 4)).eval()
+    x = torch.zeros(2, 3, 4, 4)
+    channels = propagate(model, (x,))
+    groups, whole = groups_of(channels)
+    assert [one.layers("produces") for one in groups] == [("a.0",)]
+    assert any(reason in one.reason and "a.1" in one.layers for one in whole)
+    assert keep_units(model, channels, kept_ids(channels, halves(groups), groups))(x).shape == (2, 4, 4, 4)
+
+
 def test_control_flow_on_values_names_the_line() -> None:
     model = Network(lambda n, x: n.a(x) if x.sum() > 0 else x, a=conv(3, 3))
     with pytest.raises(TraceError, match=r"test_pruning_topologies\.py"):

@@ -139,7 +139,7 @@ def _shares(model: nn.Module, groups: Sequence[Group]) -> dict[str, tuple[Shares
         for member in group.members:
             if member.parameter == "weight":
                 reads, makes = entries.setdefault(member.layer, ({}, {}))
-                (reads if member.role == "consumes" else makes)[number] = member.indices.shape[1]
+                (reads if member.role == "consumes" else makes)[number] = member.indices.shape[1] // member.groups
     found = {}
     for path, layer in model.named_modules():
         if isinstance(layer, _ConvNd | nn.Linear):

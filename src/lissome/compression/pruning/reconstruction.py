@@ -57,7 +57,9 @@ def _kept_inputs(model: nn.Module, groups: list[Group], keep: Mapping[int, Tenso
         for member in groups[number].members:
             if member.role == "consumes":
                 weight: Tensor = model.get_parameter(member.path)
-                stays = found.setdefault(member.layer, torch.ones(weight.shape[member.axis], dtype=torch.bool))
+                stays = found.setdefault(
+                    member.layer, torch.ones(weight.shape[member.axis] * member.groups, dtype=torch.bool)
+                )
                 stays[member.indices[~mask].flatten()] = False
     return found
 

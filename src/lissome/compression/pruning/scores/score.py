@@ -90,8 +90,10 @@ def parameter_of(model: nn.Module, member: Member) -> Tensor:
 
 
 def rows_of(tensor: Tensor, member: Member) -> Tensor:
-    """Return a parameter with the member's axis first and the rest flat: one row an index of the axis."""
-    return tensor.movedim(member.axis, 0).flatten(1)
+    """Return a parameter with the member's axis first and the rest flat: one row for each of what `indices` count."""
+    if member.groups == 1:
+        return tensor.movedim(member.axis, 0).flatten(1)
+    return torch.cat([block.movedim(member.axis, 0).flatten(1) for block in tensor.chunk(member.groups)])
 
 
 def require_images(images: int, where: str) -> None:
