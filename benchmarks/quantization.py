@@ -88,6 +88,7 @@ LITE: dict[str, Recipe] = {
     "per channel, entropy": _lite(_CHANNEL, calibrator=calibrators.Entropy()),
     "per channel, squared error": _lite(_CHANNEL, calibrator=calibrators.MeanSquaredError()),
     "per channel, bias corrected": _lite(_CHANNEL, _BIAS),
+    "per channel, equalised, bias corrected": _lite(_CHANNEL, _BIAS, before=(EqualizeLayers(images=CALIBRATION),)),
     "per channel, AdaRound": _lite(_CHANNEL, _ROUND),
     "per tensor": _lite(_TENSOR),
     "per tensor, equalised": _lite(_TENSOR, before=(EqualizeLayers(images=CALIBRATION),)),
