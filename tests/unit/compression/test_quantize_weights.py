@@ -10,9 +10,11 @@ from torch import nn
 from lissome.artifacts.codecs import CODECS, ShortFloats, Spaced
 from lissome.artifacts.packing import pack, unpack
 from lissome.compression.quantization.formats import BFloat16, Binary, Float16, Format, Ternary, Uniform
+from lissome.compression.quantization.quantize import Quantize
 from lissome.compression.quantization.quantize_weights import QuantizeWeights
 from lissome.core.context import Context
 from lissome.core.errors import BadArtifactError, SettingError
+from lissome.data.task import Task
 from lissome.exporting.export import export
 from lissome.layers.fake_quantize import FakeQuantize
 
@@ -98,6 +100,17 @@ def test_codecs_of_floats_restore_anything(codec: Spaced | ShortFloats, seed: in
             assert len(codec.decode(bytes(broken), len(words), np.dtype("<u4"))) == len(words)
     with pytest.raises(BadArtifactError):
         codec.decode(encoded[:-1], len(words), np.dtype("<u4"))
+
+
+def test_int8_weights_of_four_bits_take_four_bits_in_the_artifact(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    images = np.random.default_rng(0).integers(0, 255, (40, 8, 8, 3)).astype(np.uint8)
+    context = Context(Task.from_arrays(images, np.arange(40) % 2, images, np.arange(40) % 2))
+    sizes = {}
+    for bits in (4, 8):
+        outcome = Quantize(weights=Uniform(bits=bits), images=16).apply(_network(), context)
+        artifact = export(outcome, tmp_path / f"{bits}.lissome", runtimes=["onnxruntime"], context=context)
+        sizes[bits] = artifact.stored_kib("onnxruntime")
+    assert sizes[4] < sizes[8] * 0.6
 
 
 def test_the_numbers_of_codecs_stay() -> None:

@@ -28,7 +28,7 @@ class Spaced(Codec):
     of their differences is the step. A weight restored from b bits takes b bits, and a channel 11 bytes more.
 
     Example:
-        >>> words = (np.float32(0.25) * np.arange(-7, 8).repeat(20).astype(np.float32)).view(np.uint32)
+        >>> words = (np.float32(0.25) * np.tile(np.arange(-7, 8), 20).astype(np.float32)).view(np.uint32)
         >>> encoded = Spaced().encode(words)
         >>> len(encoded) < len(words.tobytes()) / 7, np.array_equal(Spaced().decode(encoded, 300, words.dtype), words)
         (True, True)
