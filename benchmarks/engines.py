@@ -15,6 +15,7 @@ Finished cells are kept in `runs/engines`; started again, it goes on. Writes `re
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -22,7 +23,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -166,14 +169,32 @@ def network(name: str) -> tuple[nn.Module, Samples]:
         model(images)
     for one in norms:
         one.momentum = 0.1
-    return model.eval(), Samples((images,), f"{IMAGES} CIFAR-10 test pictures")
+    return model.eval(), Samples((images,), f"{IMAGES} real pictures")
 
 
 def pictures(shape: tuple[int, int, int]) -> Tensor:
-    """Return real pictures in the size and channels of a network's input."""
-    images, _ = next(iter(sample().task.test.batches(IMAGES, limit=IMAGES)))
-    channels = images if shape[0] == images.shape[1] else images.mean(1, keepdim=True).repeat(1, shape[0], 1, 1)
-    return functional.interpolate(channels, size=shape[1:], mode="bilinear", align_corners=False)
+    """Return real pictures in the size and channels of a network's input, with mean 0 and deviation 1.
+
+    Small inputs get CIFAR-10's test pictures, larger ones COCO's, which are at least as large: a picture that was
+    blown up is smooth, and then two pixels of a pooling window are equal but for rounding, so that a network that asks
+    where the maximum was (ENet) may answer either.
+    """
+    folder = Path(os.environ.get("LISSOME_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    files = sorted((folder / "coco128" / "images").rglob("*.jpg"))[:IMAGES]
+    if max(shape[1:]) <= 64 or not files:
+        images, _ = next(iter(sample().task.test.batches(IMAGES, limit=IMAGES)))
+        images = functional.interpolate(images, size=shape[1:], mode="bilinear", align_corners=False)
+    else:
+        images = torch.stack([_photograph(one, shape[1:]) for one in files])
+    if shape[0] != images.shape[1]:
+        images = images.mean(1, keepdim=True).repeat(1, shape[0], 1, 1)
+    return (images - images.mean()) / images.std()
+
+
+def _photograph(path: Path, sides: tuple[int, ...]) -> Tensor:
+    with Image.open(path) as picture:
+        pixels = np.asarray(picture.convert("RGB").resize((sides[1], sides[0])), dtype=np.float32)
+    return torch.from_numpy(pixels.transpose(2, 0, 1).copy()) / 255
 
 
 def tuned_cell(name: str, seconds: float) -> dict[str, Any]:

@@ -277,3 +277,29 @@ def test_comparing_what_cannot_be_compared(refused: Refusal, tmp_path: Path) -> 
     (tmp_path / "my.py").write_text("from torch import nn\ndef build():\n    return nn.Conv2d(3, 4, 1)\n")
     assert "add --input" in refused("compare my.py:build resnet20")
     assert "did you mean 'onnxruntime'" in refused("compare resnet20 resnet32 --on onnxruntim")
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("build resnet20", "names no model or no --out"),
+        ("build --out x.lissome", "names no model or no --out"),
+        ("build resnet20 --out x.lissome --engines nccn", "did you mean 'ncnn'"),
+        ("build resnet20 --out x.lissome --precisions float31", "did you mean 'float32'"),
+        ("build resnet20 --out x.lissome --max-drop lots", "'lots' is no share"),
+        ("build resnet20 --out x.lissome --threads 999", "999 threads on"),
+        ("build resnet20 --retune x.lissome", "takes a file and no model"),
+        ("build --retune x.lissome", "no such file"),
+        ("verify x.lissome", "no such file"),
+        ("bench", "takes files or --models"),
+        ("bench x.lissome --models resnet20", "takes files or --models"),
+        ("bench --models resnet2O", "or 'resnet20'"),
+        ("bench --models resnet20 --engines nccn", "did you mean 'ncnn'"),
+        ("export x.onnx --out x.lissome --on onnxruntime", "no such file"),
+        ("export x.onnx --out x.lissome --on ncnn", "wrong Reshape parameters and a crash"),
+        ("export x.onnx --out x.lissome --data sample", "takes a graph alone"),
+        ("export resnet20 --also 3x32x32 --out x.lissome", "is no other size of 3x32x32"),
+    ],
+)
+def test_engines_artifacts_and_graphs(refused: Refusal, line: str, words: str) -> None:
+    assert words in refused(line)

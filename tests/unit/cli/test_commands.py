@@ -229,3 +229,19 @@ def test_compare_prints_one_document(run: Run) -> None:
     figures = {one["name"]: one for one in table["quantities"]}
     assert figures["MACs"]["factor"] == pytest.approx(125_485_696 / 40_551_040)
     assert table["names"] == ["resnet56", "resnet20"]
+
+
+def test_build_verify_and_bench_speak_json_alone(run: Run) -> None:
+    built = json.loads(
+        run("build my.py:build --data d.npz --engines onnxruntime,ncnn --seconds 0.2 --out t.lissome --json")
+    )
+    assert built["candidates"][0]["chosen"] is True
+    assert {one["precision"] for one in built["candidates"]} >= {"float32", "bfloat16", "int8"}
+    verified = json.loads(run("verify t.lissome --seconds 0.1 --json"))
+    assert verified["passed"] is True
+    assert verified["engines"][0]["stored_ms"] == built["candidates"][0]["median_ms"]
+    again = json.loads(run("build --retune t.lissome --seconds 0.2 --json"))
+    assert any(one["chosen"] for one in again["candidates"])
+    cells = json.loads(run("bench --models resnet20 --engines onnxruntime --seconds 0.1 --loops 3 --json"))["cells"]
+    assert [(one["name"], one["precision"], one["reason"]) for one in cells] == [("resnet20", "float32", "")]
+    assert "t: all hashes are right" in run("verify t.lissome --seconds 0.1")
