@@ -17,7 +17,8 @@ from lissome.profiling.roofline import REST, predict, work_of
 from lissome.profiling.rows import Profile
 
 _LEAST = 0.1  # Winograd and Strassen can be quicker than the roof says, but not by a factor of ten
-_PULL = 0.02
+_PULL = 0.1
+_SHARE = 0.02  # of the roofline's time, on average over the networks
 _ROUNDS = 3
 _TOLERANCE = 1e-12
 
@@ -45,7 +46,8 @@ def calibrate(measured_ms: Sequence[tuple[Profile, float]], device: Device, *, f
     Args:
         measured_ms: Networks, each with its measured milliseconds.
         device: What they were measured on.
-        fewest: Networks in which a kind of work must occur to have an efficiency of its own, ≥ 1.
+        fewest: Networks in which a kind of work must occur to have an efficiency of its own, ≥ 1; it must also make up
+            2 % of the time.
 
     Raises:
         BadDataError: There is no network, or a time that is not above 0.
@@ -53,8 +55,7 @@ def calibrate(measured_ms: Sequence[tuple[Profile, float]], device: Device, *, f
     if not measured_ms or any(not ms > 0 for _, ms in measured_ms):
         raise BadDataError("needs networks with times above 0", where="calibrate", fix="measure some networks")
     tables = [_times(cost, device) for cost, _ in measured_ms]
-    seen = [work for table in tables for work in table if work != _CALLS]
-    names = [work for work in dict.fromkeys(seen) if seen.count(work) >= fewest]
+    names = _frequent(tables, fewest)
     columns = [*names, REST, _CALLS]
     shares = np.zeros((len(tables), len(columns)))
     for place, (table, (_, ms)) in enumerate(zip(tables, measured_ms, strict=True)):
@@ -67,6 +68,17 @@ def calibrate(measured_ms: Sequence[tuple[Profile, float]], device: Device, *, f
 
 
 _CALLS = "calls"
+
+
+def _frequent(tables: Sequence[Mapping[str, float]], fewest: int) -> list[str]:
+    """Return the kinds of work that occur often enough, and take long enough, for their efficiency to show."""
+    shares: dict[str, list[float]] = {}
+    for table in tables:
+        whole = sum(time for work, time in table.items() if work != _CALLS)
+        for work, time in table.items():
+            if work != _CALLS:
+                shares.setdefault(work, []).append(time / whole if whole else 0.0)
+    return [work for work, mine in shares.items() if len(mine) >= fewest and sum(mine) >= _SHARE * len(tables)]
 
 
 def _times(cost: Profile, device: Device) -> dict[str, float]:
