@@ -27,12 +27,6 @@ ARCHITECTURES = {
 LIGHT = [name for name in ARCHITECTURES.values() if CATALOG[name].macs < 2_000_000_000 and CATALOG[name].params < 12e6]
 """What is converted for the engines here; converting the others takes minutes."""
 
-TIED = {
-    "igcv1": "its permutations tie every channel of the network to every other",
-    "igcv2": "its permutations tie every channel of a stage to every other; only those before the classifier are free",
-}
-"""Networks that cannot lose half of their channels one by one, with the reason."""
-
 ROUNDS = {
     ("resnet164", "ncnn"): "ncnn's Winograd F(6x6, 3x3) rounding adds up over 164 layers of random weights to 2e-3; "
     "without Winograd it is 2e-4, as torch's own",
@@ -84,8 +78,7 @@ def test_half_of_its_channels_go(name):
     missing = [path for path, one in outcome.model.named_parameters() if one.requires_grad and one.grad is None]
     assert missing == []
     kept = outcome.measurements["params"] / outcome.measurements["params_before"]
-    # An exact list: a network that is not tied any more must leave it.
-    assert (kept > 0.75) == (name in TIED)
+    assert kept <= 0.75
 
 
 def conversions():
