@@ -19,7 +19,7 @@ _OTHER_NAMES = {
     "_softmax": "softmax",
 }
 _CHECKS = ("_assert_tensor_metadata", "_assert_scalar", "_assert_async", "sym_constrain_range_for_size")
-_LAYOUT = ("layout", "pin_memory", "memory_format", "non_blocking")
+_LAYOUT = ("device", "layout", "pin_memory", "memory_format", "non_blocking")
 _END = 2**63 - 1
 
 Writer = Callable[[fx.Graph, str, Sequence[Any], dict[str, Any]], Any]

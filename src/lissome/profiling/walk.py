@@ -49,7 +49,8 @@ def walk(model: nn.Module, inputs: Sequence[Tensor]) -> Walk:
     network = nn.Sequential(model) if is_layer else model
     with torch.no_grad(), evaluation_mode(network):
         try:
-            graph = trace_graph(network)
+            # A graph needs no tracing; it is only read here.
+            graph = network.graph if isinstance(network, fx.GraphModule) else trace_graph(network)
         except TraceError:
             numbers = tuple(torch.zeros(one.shape, dtype=one.dtype) for one in inputs)
             module = trace(network, numbers)
@@ -175,6 +176,12 @@ def _run(node: fx.Node, layer: nn.Module | None, args: Sequence[Any], kwargs: di
         own = (*layer.named_parameters(), *layer.named_buffers())
         light = {name: torch.empty_like(one, device="meta") for name, one in own}
         return functional_call(layer, light, tuple(args), kwargs)
+    # New tensors are without values as well.
+    with torch.device("meta"):
+        return _call(node, args, kwargs)
+
+
+def _call(node: fx.Node, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
     if node.op == "call_method":
         return getattr(args[0], str(node.target))(*args[1:], **kwargs)
     assert callable(node.target)

@@ -56,6 +56,7 @@ class ChannelMap:
         slices: Parameter axes by (path, axis).
         labels: Labels of each node's result: a tensor, or a tuple of them; absent for results that are no activations.
         equal: Channels whose groups must stay equal in number, with the number of groups.
+        picks: What buffers of numbers pick from, by their paths: channel ids, shape (channels,).
         numbers: Results that are no tensors: sizes and what the forward computes from them.
         outputs: What the network computed of the example inputs.
     """
@@ -65,6 +66,7 @@ class ChannelMap:
     slices: dict[tuple[str, int], ParameterSlice] = field(default_factory=dict)
     labels: dict[fx.Node, Any] = field(default_factory=dict)
     equal: list[tuple[Tensor, int]] = field(default_factory=list)
+    picks: dict[str, Tensor] = field(default_factory=dict)
     numbers: dict[fx.Node, Any] = field(default_factory=dict)
     outputs: Any = None
     _axes: dict[tuple[int, int], Tensor] = field(default_factory=dict)

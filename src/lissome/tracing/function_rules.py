@@ -7,7 +7,7 @@ from torch import Tensor, fx
 from lissome.tracing.calls import argument, flat_tensors, map_tensors, operator_name
 from lissome.tracing.channel_map import ChannelMap, is_constant
 from lissome.tracing.kernels import Kernel, apply_kernel
-from lissome.tracing.label_tensors import along, empty_like, spread
+from lissome.tracing.label_tensors import along, empty_like, spread, varying
 
 
 def convolution(channels: ChannelMap, node: fx.Node, args: tuple[Any, ...], kwargs: dict[str, Any], value: Any) -> Any:
@@ -68,6 +68,18 @@ def layer_norm(channels: ChannelMap, node: fx.Node, args: tuple[Any, ...], kwarg
     return spread(ids, value.shape, value.dim() - 1)
 
 
+def index_select(channels: ChannelMap, node: fx.Node, args: tuple[Any, ...], kwargs: dict[str, Any], value: Any) -> Any:
+    """Pick entries by numbers that the network keeps: they stay tied to what they are, and are numbered anew."""
+    given = argument(node.args, node.kwargs, 2, "index")
+    index = str(given.target) if isinstance(given, fx.Node) and given.op == "get_attr" else None
+    axis = int(argument(args, kwargs, 1, "dim")) % args[0].dim()
+    if index is None or index in channels.picks or varying(args[0]) != [axis]:
+        return _whole(channels, args[:1], {}, value, f"picked by computed numbers, at {node.name}")
+    ids = along(args[0], axis, channels.sets)
+    channels.picks[index] = ids
+    return spread(ids[channels.attribute(index)], value.shape, axis)
+
+
 def _tie(channels: ChannelMap, ids: Tensor, rest: Any) -> None:
     for labels in flat_tensors(rest):
         if labels.shape == ids.shape and len(ids) > 1:
@@ -100,6 +112,7 @@ FUNCTION_RULES = {
     "instance_norm": channel_norm,
     "prelu": channel_norm,
     "group_norm": group_norm,
+    "index_select": index_select,
     "layer_norm": layer_norm,
 }
 """Rules by the plain names of functions."""

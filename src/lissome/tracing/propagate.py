@@ -14,6 +14,7 @@ from lissome.tracing.channel_sets import ChannelSets
 from lissome.tracing.equal_groups import tie_by_count, tie_by_position
 from lissome.tracing.label_tensors import empty_like, make_rectangular, spread
 from lissome.tracing.layer_rules import layer_rule, refused
+from lissome.tracing.layer_zeros import zeros_of
 from lissome.tracing.operator_rules import rule_for, shaping, unknown
 
 _SHAPE_LAYERS: dict[type[nn.Module], tuple[Callable[..., Tensor], tuple[str, ...]]] = {
@@ -39,14 +40,11 @@ def propagate(model: nn.Module, inputs: tuple[Tensor, ...]) -> ChannelMap:
     """
     graph = trace(model, inputs)
     _put_first_argument_first(graph)
-    interpreter = _LabelInterpreter(graph)
     try:
-        with evaluation_mode(graph), torch.no_grad():
-            interpreter.channels.outputs = interpreter.run(*inputs)
-    except Exception:
+        channels = _LabelInterpreter(graph, numbers=False).labelled(inputs)
+    except Exception:  # noqa: BLE001 (zeros can be in the way of what indexes by values)
         run_once(model, inputs)  # a wrong input is reported against the user's own code, not against the traced graph
-        raise
-    channels = interpreter.channels
+        channels = _LabelInterpreter(graph, numbers=True).labelled(inputs)
     _settle(channels)
     return channels
 
@@ -90,9 +88,27 @@ def _put_first_argument_first(graph: fx.GraphModule) -> None:
 
 
 class _LabelInterpreter(fx.Interpreter):
-    def __init__(self, graph: fx.GraphModule) -> None:
+    """Runs a network on labels beside tensors of the right shapes.
+
+    Args:
+        graph: The traced network.
+        numbers: Whether the tensors hold the right numbers too, which takes longer.
+    """
+
+    def __init__(self, graph: fx.GraphModule, *, numbers: bool) -> None:
         super().__init__(graph, garbage_collect_values=True)
-        self.channels = ChannelMap(graph)
+        self.channels, self.numbers = ChannelMap(graph), numbers
+
+    def labelled(self, inputs: tuple[Tensor, ...]) -> ChannelMap:
+        """Run the network, and return what was found."""
+        with evaluation_mode(self.channels.graph), torch.no_grad():
+            self.channels.outputs = self.run(*inputs)
+        return self.channels
+
+    def call_module(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Call a layer, or where its numbers are costly and its shape is plain, make zeros of that shape."""
+        made = None if kwargs or self.numbers else zeros_of(self.fetch_attr(str(target)), *args)
+        return super().call_module(target, args, kwargs) if made is None else made
 
     def run_node(self, n: fx.Node) -> Any:
         value = super().run_node(n)

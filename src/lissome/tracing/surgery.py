@@ -10,7 +10,7 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 from lissome.core.module_graph import EXPORTED
 from lissome.layers.channel_selection import ChannelSelection
-from lissome.tracing.channel_map import ChannelMap, ParameterSlice
+from lissome.tracing.channel_map import ChannelMap, ParameterSlice, is_constant
 from lissome.tracing.groups import Group
 from lissome.tracing.label_tensors import survivors
 from lissome.tracing.literals import rewrite_literals
@@ -44,11 +44,13 @@ def keep_units(model: nn.Module, channels: ChannelMap, kept: Tensor) -> nn.Modul
         kept: Which ids stay, as `kept_ids` returned them.
     """
     _cut_parameters(model, channels, kept)
+    for path, ids in channels.picks.items():
+        _renumber(model, channels, path, kept[ids])
     for node, labels in channels.labels.items():
         if node.op == "call_module" and isinstance(labels, Tensor):
             blockwise = (f"{node.target}.weight", 1) not in channels.slices
             _correct_settings(channels.layer(str(node.target)), survivors(labels, kept), blockwise=blockwise)
-    changed = rewrite_literals(channels, kept)
+    changed = rewrite_literals(channels, kept) or any(map(is_constant, channels.picks))
     return channels.graph if changed or EXPORTED in channels.graph.meta else model
 
 
@@ -64,6 +66,14 @@ def _cut_parameters(model: nn.Module, channels: ChannelMap, kept: Tensor) -> Non
         # Blocks around layers are not shared between graph and network, so a parameter of a block is set in both.
         for root in (channels.graph, model):
             setattr(root.get_submodule(piece.layer), piece.parameter, cut)
+
+
+def _renumber(model: nn.Module, channels: ChannelMap, path: str, stays: Tensor) -> None:
+    """Leave out the numbers of channels that went, and count the others anew."""
+    index = channels.attribute(path)
+    owner, _, name = path.rpartition(".")
+    for root in (channels.graph, model):
+        setattr(root.get_submodule(owner), name, (stays.cumsum(0) - 1)[index[stays[index]]])
 
 
 def _cut(tensor: Tensor, piece: ParameterSlice, mask: Tensor) -> Tensor:

@@ -126,7 +126,7 @@ class PruneChannels(Step):
         inputs = context.example_inputs()
         channels = propagate(model, inputs)
         shapes = [tuple(one.shape) for one in flat_tensors(channels.outputs)]
-        before = profile(model, inputs)
+        before = profile(channels.graph, inputs)
         groups, whole = groups_of(channels)
         check_patterns(groups, self.skip, "skip")
         check_patterns(groups, tuple(self.keep_of), "keep_of")
@@ -152,7 +152,7 @@ class PruneChannels(Step):
             raise SettingError(
                 "pruning changed the shape of the output", where="PruneChannels", fix="report this network"
             )
-        after = profile(pruned, inputs)
+        after = profile(pruned if isinstance(pruned, fx.GraphModule) else channels.graph, inputs)
         return Change(
             pruned,
             notes=notes,
