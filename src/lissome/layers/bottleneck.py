@@ -6,6 +6,7 @@ Cost at stride 1: H·W·(C·B + 9·B·B' / G + B'·C') MACs. With B = C/4 it is 
 convolutions on C channels take 18 · C².
 """
 
+from collections import OrderedDict
 from typing import Literal
 
 from torch import Tensor, nn
@@ -24,14 +25,17 @@ class Bottleneck(nn.Module):
         strided: Which convolution takes the stride: "first", the 1x1 (the paper's, v1, cheaper, drops three
             quarters of the input's pixels unseen) or "second", the 3x3 (v1.5, more exact).
         groups: G, groups of the 3x3 convolution.
-        shortcut_kernel: Kernel of the projection where the shape changes, 1 or 3.
+        projection: What changes the input's shape where it must: a "1x1" or "3x3" convolution with the stride, or
+            "pooled": 2x2 pixels are averaged before the 1x1 instead of three quarters of them being dropped (the last
+            row and column of an odd size over what there is).
         attention: A layer on the restored channels before the sum (squeeze-and-excitation), or None.
 
     Shape:
         (N, C, H, W) to (N, C', ⌈H / stride⌉, ⌈W / stride⌉).
 
     Source:
-        He et al. 2015, arXiv:1512.03385, Figure 5; stride on the 3x3: Goyal et al. 2017, arXiv:1706.02677, Section 5.1.
+        He et al. 2015, arXiv:1512.03385, Figure 5; stride on the 3x3: Goyal et al. 2017, arXiv:1706.02677, Section 5.1;
+        pooled shortcut: He et al. 2018, arXiv:1812.01187, Section 4.2 and Figure 2 (c).
 
     Example:
         >>> import torch
@@ -47,7 +51,7 @@ class Bottleneck(nn.Module):
         stride: int = 1,
         strided: Literal["first", "second"] = "second",
         groups: int = 1,
-        shortcut_kernel: int = 1,
+        projection: Literal["1x1", "3x3", "pooled"] = "1x1",
         attention: nn.Module | None = None,
     ) -> None:
         super().__init__()
@@ -58,8 +62,15 @@ class Bottleneck(nn.Module):
         self.restore = ConvNormActivation(filtered, restored, 1, activation=None)
         self.attention = nn.Identity() if attention is None else attention
         self.shortcut: nn.Module = nn.Identity()
+        pooled = projection == "pooled" and stride != 1
         if stride != 1 or in_channels != restored:
-            self.shortcut = ConvNormActivation(in_channels, restored, shortcut_kernel, stride=stride, activation=None)
+            kernel = 3 if projection == "3x3" else 1
+            self.shortcut = ConvNormActivation(
+                in_channels, restored, kernel, stride=1 if pooled else stride, activation=None
+            )
+        if pooled:
+            pool = nn.AvgPool2d(stride, ceil_mode=True, count_include_pad=False)
+            self.shortcut = nn.Sequential(OrderedDict(pool=pool, projection=self.shortcut))
         self.activation = nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from torch import nn
 
 from lissome.core.errors import SettingError
 from lissome.layers.initialization import initialize
-from lissome.layers.reparameterizable import ReparameterizableConvolution, fold_reparameterizable
+from lissome.layers.reparameterizable import ReparameterizableConvolution, deployed_chain, plain_convolution
 from lissome.layers.width import scaled_channels
 
 # Tables 2 and 3 of the paper: blocks of stages 2 to 5; the first four widths' multiplier and the last one's.
@@ -71,7 +71,7 @@ class RepVGG(nn.Sequential):
             out_channels = scaled_channels(round(base), width)
             for repeat in range(stage_repeats):
                 stride = 1 if repeat or (small_input and stage < 2) else 2
-                block = _plain if deploy else ReparameterizableConvolution
+                block = plain_convolution if deploy else ReparameterizableConvolution
                 blocks.append(block(channels, out_channels, stride=stride))
                 channels = out_channels
         super().__init__(
@@ -95,18 +95,5 @@ class RepVGG(nn.Sequential):
             True
         """
         plain = copy.deepcopy(self)
-        chain = [
-            _folded(block) if isinstance(block, ReparameterizableConvolution) else block
-            for block in plain.get_submodule("blocks").children()
-        ]
-        plain.blocks = nn.Sequential(*chain)
+        plain.blocks = deployed_chain(plain.get_submodule("blocks"))
         return plain
-
-
-def _plain(in_channels: int, out_channels: int, *, stride: int) -> nn.Module:
-    convolution = nn.Conv2d(in_channels, out_channels, 3, stride, 1)
-    return nn.Sequential(OrderedDict(conv=convolution, activation=nn.ReLU()))
-
-
-def _folded(block: ReparameterizableConvolution) -> nn.Module:
-    return nn.Sequential(OrderedDict(conv=fold_reparameterizable(block), activation=block.activation))

@@ -8,7 +8,8 @@ Cost of a bottleneck with C in and out, B inside, G groups: H·W·(2·C·B + 9·
 and quadruples C², so the four stages cost alike per block.
 
 Form v1.5 puts a block's stride on the 3x3 convolution (Goyal et al. 2017, arXiv:1706.02677): 6 % more MACs than v1,
-which puts it on the first 1x1 and never sees three quarters of the pixels.
+which puts it on the first 1x1 and never sees three quarters of the pixels. Form D (He et al. 2018, arXiv:1812.01187)
+also averages before the shortcut's strided 1x1 and has three 3x3 convolutions for a stem: 6 % more MACs again.
 """
 
 from collections import OrderedDict
@@ -34,13 +35,14 @@ class ResNet(nn.Module):
         depth: Layers with weights: 18, 34, 50 or 101.
         groups: Groups of the bottleneck's 3x3 convolution; ResNeXt-50 32x4d has 32.
         group_channels: Channels of one group in the first stage (doubles with each stage); with 1 group it is 64.
-        strided: Convolution of the bottleneck that takes the stride: "second" (v1.5) or "first" (v1).
+        form: Of networks with bottlenecks: the stride is on the 3x3 ("v1.5") or on the first 1x1 ("v1"); "D" is v1.5
+            with a stem of three 3x3 convolutions and pooled shortcuts.
         classes: Number of outputs.
         input_channels: Channels of the image.
         small_input: A 3x3 stem of stride 1 and no pooling, for images of about 32x32.
 
     Raises:
-        SettingError: There is no such depth, or groups are asked of a network without bottlenecks.
+        SettingError: There is no such depth, or groups or form D are asked of a network without bottlenecks.
 
     Shape:
         (N, input_channels, H, W) to (N, classes).
@@ -56,7 +58,7 @@ class ResNet(nn.Module):
         depth: int,
         groups: int = 1,
         group_channels: int = 64,
-        strided: Literal["first", "second"] = "second",
+        form: Literal["v1", "v1.5", "D"] = "v1.5",
         classes: int = 1000,
         input_channels: int = 3,
         small_input: bool = False,
@@ -64,9 +66,11 @@ class ResNet(nn.Module):
         super().__init__()
         if depth not in STAGES:
             raise SettingError(f"depth is {depth}", where="ResNet", fix=f"choose one of {', '.join(map(str, STAGES))}")
-        if groups > 1 and depth < 50:
+        if form not in ("v1", "v1.5", "D"):
+            raise SettingError(f"form is {form!r}", where="ResNet", fix="choose v1, v1.5 or D")
+        if (groups > 1 or form == "D") and depth < 50:
             raise SettingError(
-                f"depth {depth} has no bottlenecks to split into groups", where="ResNet", fix="choose 50"
+                f"depth {depth} has no bottlenecks for groups or form D", where="ResNet", fix="choose 50 or 101"
             )
 
         def block(in_channels: int, stage: int, stride: int) -> nn.Module:
@@ -74,10 +78,16 @@ class ResNet(nn.Module):
                 return BasicBlock(in_channels, 64 * 2**stage, stride=stride)
             inner = groups * group_channels * 2**stage
             return Bottleneck(
-                in_channels, (inner, inner, 256 * 2**stage), stride=stride, strided=strided, groups=groups
+                in_channels,
+                (inner, inner, 256 * 2**stage),
+                stride=stride,
+                strided="first" if form == "v1" else "second",
+                groups=groups,
+                projection="pooled" if form == "D" else "1x1",
             )
 
-        self.stem = resnet_stem(input_channels, small_input=small_input)
+        deep = form == "D" and not small_input
+        self.stem = deep_stem(input_channels) if deep else resnet_stem(input_channels, small_input=small_input)
         self.stages = residual_stages(STAGES[depth], block, (64 if depth < 50 else 256))
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.flatten = nn.Flatten()
@@ -96,6 +106,20 @@ def resnet_stem(input_channels: int, *, small_input: bool) -> nn.Sequential:
         return nn.Sequential(ConvNormActivation(input_channels, 64, 3))
     return nn.Sequential(
         ConvNormActivation(input_channels, 64, 7, stride=2), nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
+    )
+
+
+def deep_stem(input_channels: int) -> nn.Sequential:
+    """Return form D's stem: three 3x3 convolutions, the first of stride 2, and pooling; 64 channels.
+
+    Source:
+        He et al. 2018, arXiv:1812.01187, Section 4.2 and Figure 2 (b); after Szegedy et al. 2015, arXiv:1512.00567.
+    """
+    return nn.Sequential(
+        ConvNormActivation(input_channels, 32, 3, stride=2),
+        ConvNormActivation(32, 32, 3),
+        ConvNormActivation(32, 64, 3),
+        nn.MaxPool2d(kernel_size=3, stride=2, padding=1),
     )
 
 

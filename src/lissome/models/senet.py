@@ -112,7 +112,7 @@ class SENet154(nn.Module):
                 (2 * base, 4 * base, out_channels),
                 stride=stride,
                 groups=64,
-                shortcut_kernel=3 if stage else 1,
+                projection="3x3" if stage else "1x1",
                 attention=SqueezeExcitation(out_channels, out_channels // RATIO),
             )
 

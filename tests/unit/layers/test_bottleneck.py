@@ -27,7 +27,7 @@ def test_silent_residual_leaves_the_activated_input():
 
 def test_weights_equal_the_formula():
     assert weights(Bottleneck(16, (8, 12, 16), groups=4)) == 16 * 8 + 9 * 8 * 12 // 4 + 12 * 16
-    assert weights(Bottleneck(8, (4, 4, 16), shortcut_kernel=3)) == 8 * 4 + 9 * 4 * 4 + 4 * 16 + 9 * 8 * 16
+    assert weights(Bottleneck(8, (4, 4, 16), projection="3x3")) == 8 * 4 + 9 * 4 * 4 + 4 * 16 + 9 * 8 * 16
 
 
 def test_attention_acts_before_the_sum():
@@ -36,3 +36,17 @@ def test_attention_acts_before_the_sum():
     nn.init.ones_(block.attention.bias)
     x = torch.randn(2, 16, 5, 5)
     assert torch.allclose(block(x), (x + 1).relu())
+
+
+def test_pooled_projection_sees_every_pixel_and_keeps_the_shape_of_the_strided_one():
+    block = Bottleneck(4, (2, 2, 8), stride=2, projection="pooled").eval()
+    image = torch.zeros(1, 4, 7, 7)
+    blank = block(image)
+    for row, column in ((0, 1), (1, 0), (1, 1), (6, 6)):
+        spot = image.clone()
+        spot[:, :, row, column] = 1
+        shortcut = block.shortcut(spot) - block.shortcut(image)
+        assert shortcut.abs().sum() > 0
+        assert shortcut.shape == (1, 8, 4, 4)
+    assert blank.shape == Bottleneck(4, (2, 2, 8), stride=2)(image).shape
+    assert isinstance(Bottleneck(8, (2, 2, 8), projection="pooled").shortcut, nn.Identity)
