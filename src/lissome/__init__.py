@@ -56,6 +56,10 @@ if TYPE_CHECKING:
     from lissome.core.step import Step
     from lissome.data.embedded_sample import sample
     from lissome.data.task import Task
+    from lissome.detection.average_precision import average_precision
+    from lissome.detection.box_task import box_task, coco128_task
+    from lissome.detection.detect import detect
+    from lissome.detection.draw import draw_boxes
     from lissome.devices.catalog import DEVICES
     from lissome.devices.device import Device
     from lissome.exporting.export import export
@@ -145,12 +149,17 @@ __all__ = [
     "UnknownNameError",
     "WeightsError",
     "advise",
+    "average_precision",
     "bench",
     "bench_models",
+    "box_task",
     "build",
     "calibrators",
+    "coco128_task",
     "compare",
     "create",
+    "detect",
+    "draw_boxes",
     "evaluate",
     "export",
     "export_onnx",
@@ -233,12 +242,17 @@ _HOMES = {
     "UnknownNameError": "lissome.core.errors:UnknownNameError",
     "WeightsError": "lissome.core.errors:WeightsError",
     "advise": "lissome.advice.advise:advise",
+    "average_precision": "lissome.detection.average_precision:average_precision",
     "bench": "lissome.timing.bench:bench",
     "bench_models": "lissome.timing.bench_models:bench_models",
+    "box_task": "lissome.detection.box_task:box_task",
     "build": "lissome.tuning.build:build",
     "calibrators": "lissome.compression.quantization.calibrators",
+    "coco128_task": "lissome.detection.box_task:coco128_task",
     "compare": "lissome.timing.side_by_side:compare",
     "create": "lissome.models.create:create",
+    "detect": "lissome.detection.detect:detect",
+    "draw_boxes": "lissome.detection.draw:draw_boxes",
     "evaluate": "lissome.training.evaluate:evaluate",
     "export": "lissome.exporting.export:export",
     "export_onnx": "lissome.exporting.export_onnx:export_onnx",
