@@ -13,9 +13,11 @@ Device = Annotated[
 Convention = Annotated[
     str, typer.Option(help="macs (conv and fully connected), formula (FLOPs of everything), or torchstat.")
 ]
+Measure = Annotated[bool, typer.Option("--measure", help="Time each layer in PyTorch, one thread: its duration.")]
 Batch = Annotated[int | None, typer.Option(help="Images at once.")]
 Sort = Annotated[
-    str | None, typer.Option(help="The greatest first: params, macs, flops, bytes_moved, memory_bytes, ms …")
+    str | None,
+    typer.Option(help="The greatest first: params, macs, flops, bytes_moved, memory_bytes, ms, measured_ms …"),
 ]
 Top = Annotated[int | None, typer.Option(help="So many lines, the others summed up.")]
 Depth = Annotated[int | None, typer.Option(help="One line for each module of this depth.")]
@@ -32,6 +34,7 @@ def profile(
     device: Device = None,
     convention: Convention = "macs",
     batch: Batch = None,
+    measure: Measure = False,
     sort: Sort = None,
     top: Top = None,
     depth: Depth = None,
@@ -55,6 +58,14 @@ def profile(
     shapes = shapes_of(input) if input else ((1, *entry.input),)  # type: ignore[union-attr]
     cost = count(network, shapes, device=device, convention=convention, batch=batch)  # type: ignore[arg-type]
     cost = replace(cost, name=model)
+    if measure:
+        from lissome.timing.time_layers import time_layers
+
+        if len(shapes) > 1:
+            raise SettingError("a network of several inputs is not timed by layers", where=model, fix="drop --measure")
+        shape = shapes[0] if batch is None else (batch, *shapes[0][1:])
+        timing = time_layers(network, shape, on="torch")
+        cost = cost.with_durations([(row.layers[0], row.latency_ms) for row in timing.rows if row.layers])
     table = cost.table(sort=sort, top=top, depth=depth)
     if csv is not None:
         try:

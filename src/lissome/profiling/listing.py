@@ -100,23 +100,31 @@ def listing(
 def table_of(lines: Sequence[Line], params: int, convention: Convention, *, title: str) -> str:
     """Return lines as a text table with their sum."""
     total = _together("total", lines)
-    is_timed = bool(total.figures.get("ms"))
+    clocks = [
+        (heads, figure)
+        for heads, figure in ((("ms", "share"), "ms"), (("measured ms", "duration %"), "measured_ms"))
+        if total.figures.get(figure)
+    ]
+    is_bound = bool(total.figures.get("ms"))
     columns = _COLUMNS[convention]
     whole = {**total.figures, "params": params}
     cells = [
         (
             *(one.name, one.kind if one.is_known else f"{one.kind} (not counted)", "x".join(map(str, one.shape))),
             *(_number(name, one.figures.get(name, 0)) for name in columns.values()),
-            *((one.bound, *_times(one.figures["ms"], total.figures["ms"])) if is_timed else ()),
+            *((one.bound,) if is_bound else ()),
+            *(cell for _, name in clocks for cell in _times(one.figures.get(name, 0), total.figures[name])),
         )
         for one in lines
     ]
     foot = (
         *("total", "", ""),
         *("" if name == "flops_per_byte" else _number(name, whole.get(name, 0)) for name in columns.values()),
-        *(("", *_times(total.figures["ms"], total.figures["ms"])) if is_timed else ()),
+        *(("",) if is_bound else ()),
+        *(cell for _, name in clocks for cell in _times(total.figures[name], total.figures[name])),
     )
-    heads = ("layer", "kind", "output", *columns, *(("bound by", "ms", "share") if is_timed else ()))
+    timed = (*(("bound by",) if is_bound else ()), *(head for heads, _ in clocks for head in heads))
+    heads = ("layer", "kind", "output", *columns, *timed)
     return render(heads, [*cells, foot], title=title, left=3)
 
 
@@ -144,6 +152,8 @@ def _line(group: Sequence[tuple[Row, RowTime | None]], module: str | None) -> Li
     stats = [row.torchstat.to_dict() for row in rows if row.torchstat]
     figures |= {name: sum(one[name] for one in stats) for name in _TORCHSTAT} if stats else {}
     figures |= {name: sum(getattr(time, name) for time in times) for name in _TIMES} if times else {}
+    measured = [row.measured_ms for row in rows if row.measured_ms is not None]
+    figures |= {"measured_ms": sum(measured)} if measured else {}
     flops = sum(row.flops for row in rows)
     figures["flops_per_byte"] = flops / figures["bytes_moved"] if figures["bytes_moved"] else 0.0
     alone = module is None or (len(rows) == 1 and rows[0].layer == module)

@@ -28,6 +28,7 @@ class Row:
         is_fused: Whether an engine that fuses does it in the same go as the layer before it.
         is_known: Whether the operator's formula is known; if not, its operations are missing.
         torchstat: The figures of a layer in torchstat's convention, if that was asked for.
+        measured_ms: Its time in PyTorch, if that was measured (`Profile.with_durations`).
     """
 
     layer: str
@@ -47,6 +48,7 @@ class Row:
     is_fused: bool = False
     is_known: bool = True
     torchstat: TorchstatCount | None = None
+    measured_ms: float | None = None
 
     @property
     def bytes_moved(self) -> int:
@@ -88,4 +90,5 @@ class Row:
             "is_known": self.is_known,
         }
         table = {name: getattr(self, name) for name in names} | shapes | rest
+        table |= {} if self.measured_ms is None else {"measured_ms": self.measured_ms}
         return table | (self.torchstat.to_dict() if self.torchstat else {})

@@ -1,6 +1,8 @@
 """The cost of a network as figures: a row for each call, totals, peak memory, prediction."""
 
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lissome.profiling.listing import Convention, csv_of, listing, table_of
@@ -59,6 +61,20 @@ class Profile:
         """Totals in torchstat's convention; all 0 unless it was asked for."""
         return sum((row.torchstat for row in self.rows if row.torchstat), TorchstatCount())
 
+    def with_durations(self, calls: Sequence[tuple[str, float]]) -> "Profile":
+        """Return the profile with the measured time of each layer, torchstat's "duration".
+
+        Args:
+            calls: Layer and milliseconds of each call, in order of execution; a row that is not among them gets 0.
+        """
+        times: dict[str, deque[float]] = {}
+        for layer, ms in calls:
+            times.setdefault(layer, deque()).append(ms)
+        rows = tuple(
+            replace(row, measured_ms=times[row.layer].popleft() if times.get(row.layer) else 0.0) for row in self.rows
+        )
+        return replace(self, rows=rows)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the profile as plain values; in torchstat's convention rows and totals are those of its layers."""
         is_torchstat = self.convention == "torchstat"
@@ -82,7 +98,7 @@ class Profile:
 
         Args:
             sort: A figure by which the greatest come first: params, macs, flops, bytes_moved, memory_bytes,
-                flops_per_byte, ms …; None keeps the order of execution.
+                flops_per_byte, ms, measured_ms …; None keeps the order of execution.
             top: So many lines at most, the others summed up in one; None shows all.
             depth: Calls inside one module of this depth become one line; None shows each call.
 

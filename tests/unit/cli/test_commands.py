@@ -176,6 +176,12 @@ def test_profile_in_torchstats_convention(run: Run) -> None:
     assert rows["classifier.0"]["madd"] == 205_516_800
 
 
+def test_profile_with_torchstats_duration(run: Run) -> None:
+    rows = json.loads(run("profile resnet20 --convention torchstat --measure --json"))["rows"]
+    assert all(row["measured_ms"] > 0 for row in rows if row["kind"] == "Conv2d")
+    assert "duration %" in run("profile resnet20 --measure --batch 2 --depth 1")
+
+
 def test_profile_on_a_device_with_a_file_of_lines(run: Run, tmp_path: Path) -> None:
     text = run("profile my.py:build --input 1x3x8x8 --device raspberry_pi_4 --batch 2 --sort ms --top 2 --csv t.csv")
     assert "Raspberry Pi 4 Model B" in text

@@ -67,6 +67,18 @@ def test_the_table_has_the_time_and_its_share(cost):
     assert re.search(r"total .* 100\.0%", text)
 
 
+def test_measured_durations_stand_beside_the_figures_each_call_with_its_own(cost):
+    calls = [(row.layer, float(number)) for number, row in enumerate(cost.rows)]
+    timed = cost.with_durations([*calls[:-1], ("conv of another network", 7.0)])
+    assert [one.figures["measured_ms"] for one in lines_of(timed)] == [*(ms for _, ms in calls[:-1]), 0.0]
+    text = timed.table(sort="measured_ms", top=1)
+    share = (len(calls) - 2) / sum(ms for _, ms in calls[:-1])
+    assert re.search(r"measured ms +duration %", text)
+    assert f"{share:.1%}" in text
+    assert "measured_ms" not in cost.to_dict()["rows"][0]
+    assert timed.to_dict()["rows"][3]["measured_ms"] == 3.0
+
+
 def test_csv_holds_every_figure(cost):
     rows = list(csv.DictReader(cost.csv().splitlines()))
     assert len(rows) == len(cost.rows)
