@@ -7,7 +7,6 @@ kernel is surrounded by zeros, the identity is a kernel with a single 1, and the
 Cost of a 3x3 with a 1x1 branch: H·W·C·C'·(9 + 1) MACs in training, 9 at run time, and no branch to keep in memory.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import cast
 
@@ -109,39 +108,3 @@ def fold_reparameterizable(block: ReparameterizableConvolution) -> nn.Conv2d:
     if block.identity is not None:
         branches.append(LinearBranch(norm=block.identity))
     return cast(nn.Conv2d, sum_branches(branches))
-
-
-def plain_convolution(
-    in_channels: int, out_channels: int, kernel: int = 3, *, stride: int = 1, groups: int = 1
-) -> nn.Sequential:
-    """Return the form that a block has at run time: a convolution with bias that keeps H and W at stride 1, and ReLU.
-
-    Example:
-        >>> plain_convolution(3, 8, stride=2)
-        Sequential(
-          (conv): Conv2d(3, 8, kernel_size=(3, 3), stride=(2, 2), padding=(1, 1))
-          (activation): ReLU()
-        )
-    """
-    convolution = nn.Conv2d(in_channels, out_channels, kernel, stride, kernel // 2, groups=groups)
-    return nn.Sequential(OrderedDict(conv=convolution, activation=nn.ReLU()))
-
-
-def deployed_chain(blocks: nn.Module) -> nn.Sequential:
-    """Return a chain of blocks with every re-parameterisable one folded into its run-time form.
-
-    Args:
-        blocks: Its children run one after the other; left as it is.
-
-    Example:
-        >>> deployed_chain(nn.Sequential(ReparameterizableConvolution(4, 4)))[0].conv
-        Conv2d(4, 4, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))
-    """
-    return nn.Sequential(
-        *(
-            nn.Sequential(OrderedDict(conv=fold_reparameterizable(block), activation=block.activation))
-            if isinstance(block, ReparameterizableConvolution)
-            else block
-            for block in blocks.children()
-        )
-    )

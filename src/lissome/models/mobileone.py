@@ -7,14 +7,10 @@ beside the depthwise 3x3s, and the identity.
 Cost of a block with C in, C' out: H·W·C·(9 + C') MACs at run time, H·W·C·(9·k + 1 + k·C') in training.
 """
 
-import copy
-from collections import OrderedDict
-from typing import Self
-
 from torch import nn
 
-from lissome.layers.initialization import initialize
-from lissome.layers.reparameterizable import ReparameterizableConvolution, deployed_chain, plain_convolution
+from lissome.layers.deployable_chain import DeployableChain, plain_convolution
+from lissome.layers.reparameterizable import ReparameterizableConvolution
 from lissome.layers.width import scaled_channels
 
 # Table 2 of the paper: channels of S0 (width included) and blocks of stages 2 to 5, after a stem of 48 channels.
@@ -22,7 +18,7 @@ STEM = 48
 STAGES = ((48, 2), (128, 8), (256, 10), (1024, 1))
 
 
-class MobileOne(nn.Sequential):
+class MobileOne(DeployableChain):
     """MobileOne-S0, to be trained or to be deployed.
 
     Args:
@@ -71,26 +67,4 @@ class MobileOne(nn.Sequential):
                 blocks.append(convolution(channels, channels, 3, stride, channels))
                 blocks.append(convolution(channels, out_channels, 1, 1, 1))
                 channels = out_channels
-        super().__init__(
-            OrderedDict(
-                blocks=nn.Sequential(*blocks),
-                pool=nn.AdaptiveAvgPool2d(1),
-                flatten=nn.Flatten(),
-                classifier=nn.Linear(channels, classes),
-            )
-        )
-        initialize(self)
-
-    def deployed(self) -> Self:
-        """Return the plain chain that computes what this network computes in eval mode; this one stays as it is.
-
-        Example:
-            >>> import torch
-            >>> trained = MobileOne(width=0.25, classes=4).eval()
-            >>> image = torch.rand(1, 3, 64, 64)
-            >>> torch.allclose(trained.deployed()(image), trained(image), atol=1e-4)
-            True
-        """
-        plain = copy.deepcopy(self)
-        plain.blocks = deployed_chain(plain.get_submodule("blocks"))
-        return plain
+        super().__init__(blocks, channels, classes)

@@ -6,15 +6,11 @@ have the highest rate of MACs on most devices (Winograd). All of it is linear, s
 Cost of a block: H·W·C·C'·(9 + 1) MACs in training, 9·H·W·C·C' at run time, the same function.
 """
 
-import copy
-from collections import OrderedDict
-from typing import Self
-
 from torch import nn
 
 from lissome.core.errors import SettingError
-from lissome.layers.initialization import initialize
-from lissome.layers.reparameterizable import ReparameterizableConvolution, deployed_chain, plain_convolution
+from lissome.layers.deployable_chain import DeployableChain, plain_convolution
+from lissome.layers.reparameterizable import ReparameterizableConvolution
 from lissome.layers.width import scaled_channels
 
 # Tables 2 and 3 of the paper: blocks of stages 2 to 5; the first four widths' multiplier and the last one's.
@@ -29,7 +25,7 @@ VARIANTS = {
 }
 
 
-class RepVGG(nn.Sequential):
+class RepVGG(DeployableChain):
     """RepVGG, to be trained or to be deployed.
 
     Args:
@@ -74,26 +70,4 @@ class RepVGG(nn.Sequential):
                 block = plain_convolution if deploy else ReparameterizableConvolution
                 blocks.append(block(channels, out_channels, stride=stride))
                 channels = out_channels
-        super().__init__(
-            OrderedDict(
-                blocks=nn.Sequential(*blocks),
-                pool=nn.AdaptiveAvgPool2d(1),
-                flatten=nn.Flatten(),
-                classifier=nn.Linear(channels, classes),
-            )
-        )
-        initialize(self)
-
-    def deployed(self) -> Self:
-        """Return the plain chain that computes what this network computes in eval mode; this one stays as it is.
-
-        Example:
-            >>> import torch
-            >>> trained = RepVGG(width=0.125, classes=4).eval()
-            >>> image = torch.rand(1, 3, 64, 64)
-            >>> torch.allclose(trained.deployed()(image), trained(image), atol=1e-4)
-            True
-        """
-        plain = copy.deepcopy(self)
-        plain.blocks = deployed_chain(plain.get_submodule("blocks"))
-        return plain
+        super().__init__(blocks, channels, classes)
