@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from lissome.advice.ghosts import ghosts
     from lissome.advice.recommend import Requirement, recommend
     from lissome.compression.clustering.cluster_weights import ClusterWeights
+    from lissome.compression.factorization import ranks
+    from lissome.compression.factorization.factorize_convs import FactorizeConvs
+    from lissome.compression.factorization.factorize_linear import FactorizeLinear
+    from lissome.compression.factorization.structure_linear import StructureLinear
     from lissome.compression.folding.fold_batch_norm import FoldBatchNorm
     from lissome.compression.folding.fold_branches import FoldBranches
     from lissome.compression.pruning import scores
@@ -80,6 +84,7 @@ if TYPE_CHECKING:
     from lissome.timing.bench_models import Pace, bench_models
     from lissome.timing.layer_bench import LayerBench
     from lissome.timing.measure import measure
+    from lissome.timing.measure_factors import measure_factors
     from lissome.timing.measure_latency import MeasureLatency
     from lissome.timing.measure_layers import measure_layers
     from lissome.timing.side_by_side import compare
@@ -113,6 +118,8 @@ __all__ = [
     "EngineError",
     "EngineMissingError",
     "EqualizeLayers",
+    "FactorizeConvs",
+    "FactorizeLinear",
     "FoldBatchNorm",
     "FoldBranches",
     "LatencyTable",
@@ -142,6 +149,7 @@ __all__ = [
     "ShapeError",
     "Slim",
     "Step",
+    "StructureLinear",
     "Task",
     "TraceError",
     "Train",
@@ -168,12 +176,14 @@ __all__ = [
     "load",
     "load_weights",
     "measure",
+    "measure_factors",
     "measure_layers",
     "optimize",
     "optimizers",
     "partition",
     "predict",
     "profile",
+    "ranks",
     "recipe_from_toml",
     "recipe_to_toml",
     "recommend",
@@ -203,6 +213,8 @@ _HOMES = {
     "Device": "lissome.devices.device:Device",
     "EngineError": "lissome.core.errors:EngineError",
     "EngineMissingError": "lissome.core.errors:EngineMissingError",
+    "FactorizeConvs": "lissome.compression.factorization.factorize_convs:FactorizeConvs",
+    "FactorizeLinear": "lissome.compression.factorization.factorize_linear:FactorizeLinear",
     "FoldBatchNorm": "lissome.compression.folding.fold_batch_norm:FoldBatchNorm",
     "FoldBranches": "lissome.compression.folding.fold_branches:FoldBranches",
     "LatencyTable": "lissome.profiling.latency_table:LatencyTable",
@@ -236,6 +248,7 @@ _HOMES = {
     "ShapeError": "lissome.core.errors:ShapeError",
     "Slim": "lissome.compression.pruning.slim:Slim",
     "Step": "lissome.core.step:Step",
+    "StructureLinear": "lissome.compression.factorization.structure_linear:StructureLinear",
     "Task": "lissome.data.task:Task",
     "TraceError": "lissome.core.errors:TraceError",
     "Train": "lissome.training.train:Train",
@@ -261,12 +274,14 @@ _HOMES = {
     "load": "lissome.runtimes.artifact:load",
     "load_weights": "lissome.models.weights:load_weights",
     "measure": "lissome.timing.measure:measure",
+    "measure_factors": "lissome.timing.measure_factors:measure_factors",
     "measure_layers": "lissome.timing.measure_layers:measure_layers",
     "optimize": "lissome.exporting.optimize:optimize",
     "optimizers": "lissome.training.optimizers",
     "partition": "lissome.exporting.partition:partition",
     "predict": "lissome.profiling.roofline:predict",
     "profile": "lissome.profiling.profile:profile",
+    "ranks": "lissome.compression.factorization.ranks",
     "recipe_from_toml": "lissome.tables:recipe_from_toml",
     "recipe_to_toml": "lissome.core.recipe_toml:recipe_to_toml",
     "recommend": "lissome.advice.recommend:recommend",

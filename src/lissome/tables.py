@@ -17,6 +17,9 @@ STEPS: Mapping[str, str] = {
     "Slim": "lissome.compression.pruning.slim:Slim",
     "PruneWeights": "lissome.compression.sparsity.prune_weights:PruneWeights",
     "ClusterWeights": "lissome.compression.clustering.cluster_weights:ClusterWeights",
+    "FactorizeConvs": "lissome.compression.factorization.factorize_convs:FactorizeConvs",
+    "FactorizeLinear": "lissome.compression.factorization.factorize_linear:FactorizeLinear",
+    "StructureLinear": "lissome.compression.factorization.structure_linear:StructureLinear",
     "RecalibrateBatchNorm": "lissome.training.recalibrate_batch_norm:RecalibrateBatchNorm",
     "Train": "lissome.training.train:Train",
     "FoldBatchNorm": "lissome.compression.folding.fold_batch_norm:FoldBatchNorm",
@@ -49,6 +52,13 @@ OBJECTIVES: Mapping[str, str] = {
     "LatencyTable": "lissome.profiling.latency_table:LatencyTable",
 }
 """What decides how many channels stay."""
+
+RANKS: Mapping[str, str] = {
+    "CostShare": "lissome.compression.factorization.ranks:CostShare",
+    "Energy": "lissome.compression.factorization.ranks:Energy",
+    "Vbmf": "lissome.compression.factorization.ranks:Vbmf",
+}
+"""What decides the ranks of factorized layers."""
 
 FORMATS: Mapping[str, str] = {
     "BFloat16": "lissome.compression.quantization.formats:BFloat16",
@@ -99,6 +109,7 @@ KINDS: Mapping[str, str] = {
     **STEPS,
     **SCORES,
     **OBJECTIVES,
+    **RANKS,
     **FORMATS,
     **CALIBRATORS,
     **OPTIMIZERS,

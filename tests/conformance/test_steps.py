@@ -41,6 +41,11 @@ EXAMPLES = {
     "ClusterWeights": ls.ClusterWeights(
         clusters=4, per="channel", init="kmeans++", skip=("12",), fine_tune=ls.Train(epochs=1, batch_size=16)
     ),
+    "FactorizeConvs": ls.FactorizeConvs(
+        method="channel", ranks=ls.ranks.CostShare(keep=0.8), multiple_of=2, images=16, skip=("9",)
+    ),
+    "FactorizeLinear": ls.FactorizeLinear(ranks=ls.ranks.Energy(share=0.1), multiple_of=1),
+    "StructureLinear": ls.StructureLinear(block=4, objective="params"),
     "RecalibrateBatchNorm": ls.RecalibrateBatchNorm(images=32),
     "Train": ls.Train(
         epochs=1, batch_size=16, teacher="original", optimizer=ls.optimizers.AdamW(learning_rate=0.01), keep="last"

@@ -2,20 +2,17 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from lissome.core.errors import BadDataError, SettingError
+from lissome.core.errors import SettingError
 from lissome.core.progress import Progress, Silent
-from lissome.profiling.latency_table import LatencyTable, LayerTimes, structure_key
+from lissome.profiling.latency_table import LatencyTable
 from lissome.profiling.layer_kinds import LayerKind, kinds_in
 from lissome.profiling.profile import profile
-from lissome.runtimes.table import get_runtime
 from lissome.timing.layer_bench import LayerBench, Widths
-from lissome.timing.machine import describe_machine
+from lissome.timing.layer_table import add_network, fill_table
 
 
 def measure_layers(
@@ -58,45 +55,11 @@ def measure_layers(
     example = input if isinstance(input, Tensor) else torch.zeros(tuple(input))
     cost = profile(model, example)
     bench = bench or LayerBench()
-    times = _begun(path, bench)
     wanted: dict[LayerKind, set[Widths]] = {}
     for _, kind, reads, makes in kinds_in(model, cost):
         wanted.setdefault(kind, set()).update(_grid(kind, reads, makes, multiple_of, widths))
-    for number, (kind, cells) in enumerate(wanted.items(), start=1):
-        known = times.kinds.get(kind, {})
-        missing = sorted(cells - set(known))
-        if missing:
-            watcher.say(f"{number} of {len(wanted)}: {kind}, {len(missing)} widths")
-            times = replace(times, kinds={**times.kinds, kind: {**known, **bench.layers(kind, missing)}})
-            times.write(path)
-    key = structure_key(model, cost)
-    if key not in times.networks:
-        times = replace(times, networks={**times.networks, key: bench.network(model, tuple(example.shape[1:]))})
-        times.write(path)
-    return LatencyTable(path=os.fspath(path))
-
-
-def _begun(path: str | os.PathLike[str], bench: LayerBench) -> LayerTimes:
-    """Return what the file holds, or an empty table."""
-    fresh = LayerTimes(
-        engine=bench.runtime,
-        engine_version=get_runtime(bench.runtime).version(),
-        precision=bench.precision,
-        machine=describe_machine(),
-        networks={},
-        kinds={},
-    )
-    if not Path(path).exists():
-        return fresh
-    found = LatencyTable(path=os.fspath(path)).times()
-    for name in ("engine", "engine_version", "precision", "machine"):
-        if getattr(found, name) != getattr(fresh, name):
-            raise BadDataError(
-                f"holds times of another {name.replace('_', ' ')}",
-                where=os.fspath(path),
-                fix="choose another file, or remove this one",
-            )
-    return found
+    times = fill_table(path, wanted, bench, watcher)
+    return add_network(path, times, model, cost, example, bench)
 
 
 def _grid(kind: LayerKind, reads: int, makes: int, multiple_of: int, widths: int) -> Iterator[Widths]:

@@ -76,7 +76,7 @@ def test_what_cannot_be_fitted_keeps_its_weights(context: Context) -> None:
 
 
 def test_a_system_that_is_too_large_is_declined(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lissome.compression.pruning.reconstruction.LARGEST", 10)
+    monkeypatch.setattr("lissome.tracing.patches.LARGEST", 10)
     outcome = PruneChannels(keep=0.5, score=L1(), multiple_of=1, reconstruct=16).apply(network(), context)
     assert any("too many" in one.reason for one in outcome.declined)
 

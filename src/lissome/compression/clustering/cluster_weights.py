@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 import numpy as np
@@ -14,6 +13,7 @@ from lissome.compression.clustering.kmeans import Clusters, Initial, cluster
 from lissome.core.context import Context, Need
 from lissome.core.errors import SettingError
 from lissome.core.outcome import Note, Outcome
+from lissome.core.patterns import check_patterns, matches
 from lissome.core.recipe import Recipe
 from lissome.core.settings import settings_of
 from lissome.core.step import Change, Step
@@ -129,17 +129,11 @@ class ClusterWeights(Step):
 
     def _weights(self, model: nn.Module, notes: list[Note]) -> Iterator[tuple[str, Tensor]]:
         found = {path: one for path, one in model.named_modules() if isinstance(one, _ConvNd | nn.Linear)}
-        for pattern in self.skip:
-            if not any(fnmatchcase(path, pattern) for path in found):
-                raise SettingError(
-                    f"no layer matches {pattern!r}",
-                    where="ClusterWeights.skip",
-                    fix=f"layers are {', '.join([*found][:4])}, …",
-                )
+        check_patterns(self.skip, found, "ClusterWeights.skip")
         seen: set[int] = set()
         for path, layer in found.items():
             each = layer.weight.numel() // (layer.weight.shape[0] if self.per == "channel" else 1)
-            if any(fnmatchcase(path, one) for one in self.skip):
+            if matches(path, self.skip):
                 reason = "skipped"
             elif id(layer.weight) in seen:
                 reason = "its weights are those of another layer"

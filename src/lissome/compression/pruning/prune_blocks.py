@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Any, Literal, NoReturn
 
 from torch import fx, nn
@@ -13,6 +12,7 @@ from lissome.core.context import Context, Need
 from lissome.core.errors import SettingError
 from lissome.core.module_graph import run_once, trace
 from lissome.core.outcome import Note
+from lissome.core.patterns import check_patterns, matches
 from lissome.core.step import Change, Step
 from lissome.profiling.latency_table import LatencyTable
 from lissome.profiling.profile import profile
@@ -101,7 +101,7 @@ class PruneBlocks(Step):
         graph.graph.eliminate_dead_code()
         blocks, fixtures = find_blocks(graph, inputs, chains=self.chains)
         free = [one for one in blocks if not self._skipped(one)]
-        self._check_skip(blocks)
+        check_patterns(self.skip, [one.name for one in blocks], "PruneBlocks.skip", "block")
         savings = savings_of(graph, inputs, blocks, self.objective)
         choose = self._by_loss if self.criterion == "sensitivity" else self._by_least_squares
         removed, costs = choose(graph, free, _Goal(self, savings), context)
@@ -132,16 +132,7 @@ class PruneBlocks(Step):
         )
 
     def _skipped(self, block: Block) -> bool:
-        return any(fnmatchcase(block.name, pattern) for pattern in self.skip)
-
-    def _check_skip(self, blocks: Sequence[Block]) -> None:
-        for pattern in self.skip:
-            if not any(fnmatchcase(one.name, pattern) for one in blocks):
-                raise SettingError(
-                    f"no block matches {pattern!r}",
-                    where="PruneBlocks.skip",
-                    fix=f"blocks are {', '.join(one.name for one in blocks[:4])}, …",
-                )
+        return matches(block.name, self.skip)
 
     def _by_loss(
         self, graph: fx.GraphModule, blocks: Sequence[Block], goal: "_Goal", context: Context

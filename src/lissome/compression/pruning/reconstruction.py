@@ -4,17 +4,11 @@ from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from lissome.core.context import Context
 from lissome.core.outcome import Note
 from lissome.tracing.groups import Group
-
-LARGEST = 8192
-"""Columns of the largest system that is solved: its matrix takes 256 MiB."""
-
-_DAMPING = 1e-4
-_BATCH = 64
+from lissome.tracing.patches import damped, grams, obstacle
 
 
 def reconstruct(
@@ -40,12 +34,12 @@ def reconstruct(
         section 3.1, the linear least squares step.
     """
     kept = _kept_inputs(model, groups, keep)
-    solvable = {path: mask for path, mask in kept.items() if _obstacle(model.get_submodule(path)) is None}
-    grams = _observe(model, list(solvable), context, images)
+    solvable = {path: mask for path, mask in kept.items() if obstacle(model.get_submodule(path)) is None}
+    products = grams(model, solvable, context, images, "reconstruct")
     for path, mask in kept.items():
-        reason = _obstacle(model.get_submodule(path))
-        if path in grams:
-            _solve(model.get_submodule(path), grams[path], mask)
+        reason = obstacle(model.get_submodule(path))
+        if path in products:
+            _solve(model.get_submodule(path), products[path], mask)
         done = "weights fitted to the channels that stay"
         yield Note(path, f"keeps its weights: {reason}" if reason else done, applied=not reason)
 
@@ -64,59 +58,12 @@ def _kept_inputs(model: nn.Module, groups: list[Group], keep: Mapping[int, Tenso
     return found
 
 
-def _obstacle(layer: nn.Module) -> str | None:
-    if isinstance(layer, nn.Linear):
-        columns = layer.in_features
-    elif isinstance(layer, nn.Conv2d) and layer.groups == 1 and isinstance(layer.padding, tuple):
-        columns = layer.weight[0].numel()
-    else:
-        return "least squares is for linear layers and convolutions with one group and numeric padding"
-    return f"{columns} columns are too many to solve for" if columns > LARGEST else None
-
-
-def _observe(model: nn.Module, paths: list[str], context: Context, images: int) -> dict[str, Tensor]:
-    """Return G = XᵀX of what each layer reads, shape (columns, columns)."""
-    grams: dict[str, Tensor] = {}
-
-    def watch(path: str, layer: nn.Module) -> None:
-        def hook(_: nn.Module, inputs: tuple[Tensor, ...], __: Tensor) -> None:
-            rows = _rows(layer, inputs[0])
-            grams[path] = grams.get(path, 0) + rows.T @ rows
-
-        hooks.append(layer.register_forward_hook(hook))
-
-    hooks: list[torch.utils.hooks.RemovableHandle] = []
-    for path in paths:
-        watch(path, model.get_submodule(path))
-    training = model.training
-    model.eval()
-    batches = context.require_task().train.batches(_BATCH, generator=context.generator("reconstruct"), limit=images)
-    with torch.no_grad():
-        for batch, _ in batches:
-            model(batch)
-    model.train(training)
-    for one in hooks:
-        one.remove()
-    return grams
-
-
-def _rows(layer: nn.Module, read: Tensor) -> Tensor:
-    if isinstance(layer, nn.Linear):
-        return read.reshape(-1, read.shape[-1])
-    assert isinstance(layer, nn.Conv2d)
-    assert isinstance(layer.padding, tuple)
-    patches = functional.unfold(read, layer.kernel_size, layer.dilation, layer.padding, layer.stride)
-    return patches.transpose(1, 2).reshape(-1, patches.shape[1])
-
-
 def _solve(layer: nn.Module, gram: Tensor, stays: Tensor) -> None:
     assert isinstance(layer, nn.Linear | nn.Conv2d)
     weight = layer.weight.detach()
     flat = weight.flatten(1)
     columns = stays.repeat_interleave(flat.shape[1] // len(stays)).nonzero().flatten()
     system = gram[columns][:, columns]
-    # Damping bounds the solution where channels are dead or alike.
-    system = system + _DAMPING * system.diagonal().mean().clamp_min(1e-12) * torch.eye(len(columns))
     adapted = torch.zeros_like(flat)
-    adapted[:, columns] = torch.linalg.solve(system, gram[columns] @ flat.T).T
+    adapted[:, columns] = torch.linalg.solve(damped(system), gram[columns] @ flat.T).T
     weight.copy_(adapted.view_as(weight))

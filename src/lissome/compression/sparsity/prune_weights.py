@@ -1,7 +1,6 @@
 """Set the smallest weights to zero, one by one, N of M, or in blocks."""
 
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 from typing import Literal
 
 import torch
@@ -13,6 +12,7 @@ from lissome.core.context import Context, Need
 from lissome.core.errors import SettingError
 from lissome.core.module_graph import run_once
 from lissome.core.outcome import Note, Outcome
+from lissome.core.patterns import check_patterns, matches
 from lissome.core.recipe import Recipe
 from lissome.core.settings import settings_of
 from lissome.core.step import Change, Step
@@ -138,17 +138,11 @@ class PruneWeights(Step):
     ) -> tuple[dict[str, _ConvNd | nn.Linear], list[Note]]:
         """Return the layers to prune by their path, and notes of those that stay whole."""
         called = _in_order_of_call(model, context.example_inputs())
-        for one in self.skip:
-            if not any(fnmatchcase(path, one) for path in called):
-                raise SettingError(
-                    f"no layer matches {one!r}",
-                    where="PruneWeights.skip",
-                    fix=f"layers are {', '.join([*called][:4])}, …",
-                )
+        check_patterns(self.skip, called, "PruneWeights.skip")
         chosen, declined = {}, []
         seen: set[int] = set()
         for place, (path, layer) in enumerate(called.items()):
-            if any(fnmatchcase(path, one) for one in self.skip):
+            if matches(path, self.skip):
                 reason: str | None = "skipped"
             elif not self.ends and place in (0, len(called) - 1):
                 reason = "the first layer" if place == 0 else "the last layer"

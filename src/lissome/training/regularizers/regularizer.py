@@ -1,11 +1,11 @@
 """What every regularizer has in common."""
 
 from abc import ABC, abstractmethod
-from fnmatch import fnmatchcase
 
 from torch import Tensor, nn
 
 from lissome.core.errors import SettingError
+from lissome.core.patterns import check_patterns, matches
 
 
 class Penalty(ABC):
@@ -60,9 +60,5 @@ def chosen_layers(
     if not known:
         names = " or ".join(one.__name__ for one in kinds[:2])
         raise SettingError(f"the network has no trainable {names}", where=where, fix="train without this regularizer")
-    for pattern in only:
-        if not any(fnmatchcase(path, pattern) for path in known):
-            raise SettingError(
-                f"no layer matches {pattern!r}", where=f"{where}.only", fix=f"layers are {', '.join([*known][:4])}, …"
-            )
-    return [one for path, one in known.items() if not only or any(fnmatchcase(path, pattern) for pattern in only)]
+    check_patterns(only, known, f"{where}.only")
+    return [one for path, one in known.items() if not only or matches(path, only)]
