@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from lissome.detection.average_precision import average_precision
     from lissome.detection.box_task import box_task, coco128_task
     from lissome.detection.detect import detect
+    from lissome.detection.detectors import create_detector
     from lissome.detection.draw import draw_boxes
     from lissome.devices.catalog import DEVICES
     from lissome.devices.device import Device
@@ -166,6 +167,7 @@ __all__ = [
     "coco128_task",
     "compare",
     "create",
+    "create_detector",
     "detect",
     "draw_boxes",
     "evaluate",
@@ -264,6 +266,7 @@ _HOMES = {
     "coco128_task": "lissome.detection.box_task:coco128_task",
     "compare": "lissome.timing.side_by_side:compare",
     "create": "lissome.models.create:create",
+    "create_detector": "lissome.detection.detectors:create_detector",
     "detect": "lissome.detection.detect:detect",
     "draw_boxes": "lissome.detection.draw:draw_boxes",
     "evaluate": "lissome.training.evaluate:evaluate",

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from lissome.layers.conv_norm_activation import ConvNormActivation
 from lissome.layers.initialization import initialize
+from lissome.layers.pyramid_pooling import PyramidPooling
 
 STRIDES = (8, 16, 32)
 ANCHORS = 3
@@ -98,34 +99,6 @@ class C3(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return both halves merged."""
         merged: Tensor = self.merge(torch.cat([self.blocks(self.through(x)), self.around(x)], 1))
-        return merged
-
-
-class PyramidPooling(nn.Module):
-    """Maxima over windows of several sizes, side by side with the map itself.
-
-    Args:
-        in_channels: Channels of the input, even.
-        out_channels: Channels of the output.
-        windows: Sides of the windows, odd.
-
-    Shape:
-        (N, in_channels, H, W) to (N, out_channels, H, W).
-
-    Source:
-        He et al. 2015, arXiv:1406.4729, in the form of YOLOv3-SPP.
-    """
-
-    def __init__(self, in_channels: int, out_channels: int, windows: tuple[int, ...] = (5, 9, 13)) -> None:
-        super().__init__()
-        self.narrow = _conv(in_channels, in_channels // 2)
-        self.pools = nn.ModuleList(nn.MaxPool2d(side, 1, side // 2) for side in windows)
-        self.merge = _conv(in_channels // 2 * (len(windows) + 1), out_channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the merged maxima."""
-        x = self.narrow(x)
-        merged: Tensor = self.merge(torch.cat([x, *(pool(x) for pool in self.pools)], 1))
         return merged
 
 

@@ -5,12 +5,15 @@ import torch
 
 import lissome as ls
 from lissome.detection.detections import Selection, select
-from lissome.detection.heads import FastestDetHead, Truth
+from lissome.detection.heads import FastestDetHead, NanoDetHead, SsdHead, Truth, YoloHead
 from lissome.detection.overlaps import iou
 
 # A head for 64x64 pixels and 3 classes, and the shape of the output it reads.
 HEADS = {
     "fastestdet": (FastestDetHead(height=64, width=64), (8, 4, 4)),
+    "nanodet": (NanoDetHead(height=64, width=64), (84, 35)),
+    "ssd": (SsdHead(height=64, width=64), (16 * 3 + 8 * 6, 8)),
+    "yolo": (YoloHead(height=64, width=64), (252, 8)),
 }
 LABELS = torch.tensor(
     [
@@ -77,7 +80,7 @@ def test_decodes_into_corners_and_shares(name):
 def test_another_output_is_refused(name):
     head, shape = HEADS[name]
     with pytest.raises(ls.ShapeError, match="the output is"):
-        head.decode(torch.zeros(1, shape[0], *(side + 1 for side in shape[1:])))
+        head.decode(torch.zeros(1, *(side + 1 for side in shape)))
 
 
 def test_fastestdet_decodes_by_hand():

@@ -2,5 +2,8 @@
 
 from lissome.detection.heads.fastestdet import FastestDetHead
 from lissome.detection.heads.head import Head, Truth
+from lissome.detection.heads.nanodet import NanoDetHead
+from lissome.detection.heads.ssd import SsdHead
+from lissome.detection.heads.yolo import YoloHead
 
-__all__ = ["FastestDetHead", "Head", "Truth"]
+__all__ = ["FastestDetHead", "Head", "NanoDetHead", "SsdHead", "Truth", "YoloHead"]

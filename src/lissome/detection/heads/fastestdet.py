@@ -57,32 +57,8 @@ class FastestDetHead(Head):
                 f"the input is {self.height} x {self.width}", where="FastestDetHead", fix="choose multiples of 32"
             )
 
-    def decode(self, output: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the box and the scores of each place."""
-        objectness, boxes, classes = self._split(output)
-        scores = objectness.sigmoid() ** 0.6 * classes.softmax(-1) ** 0.4
-        return self._boxes(boxes, grid(self.height // STRIDE, self.width // STRIDE, output)), scores
-
-    def loss(self, output: Tensor, labels: Tensor) -> Tensor:
-        """Return the weighted sum of the losses of boxes, objectness and classes."""
-        objectness, boxes, classes = self._split(output)
-        truth = Truth.of(labels)
-        places, owners = self._assigned(truth)
-        images, wanted = truth.images[owners], torch.zeros_like(objectness[..., 0])
-        if not len(owners):
-            return OBJECTNESS * functional.binary_cross_entropy_with_logits(objectness[..., 0], wanted)
-        columns = self.width // STRIDE
-        corners = torch.stack([places % columns, places // columns], 1).to(output.dtype)
-        found, target = self._boxes(boxes[images, places], corners), truth.boxes[owners]
-        # Learns how good its box is: the objectness is then worth sorting by.
-        wanted[images, places] = iou(found, target).detach()
-        return (
-            BOX * box_loss(found, target, self.box).mean()
-            + OBJECTNESS * functional.binary_cross_entropy_with_logits(objectness[..., 0], wanted)
-            + CLASS * functional.cross_entropy(classes[images, places], truth.classes[owners])
-        )
-
-    def _split(self, output: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def check(self, output: Tensor) -> None:
+        """Refuse an output of another shape."""
         rows, columns = self.height // STRIDE, self.width // STRIDE
         if output.ndim != 4 or output.shape[1] < 6 or tuple(output.shape[2:]) != (rows, columns):
             raise ShapeError(
@@ -90,13 +66,34 @@ class FastestDetHead(Head):
                 where="FastestDetHead",
                 fix=f"give N x (5 + classes) x {rows} x {columns}, or other sides to the head",
             )
-        places = output.flatten(2).transpose(1, 2)
-        return places[..., :1], places[..., 1:5], places[..., 5:]
 
-    def _boxes(self, raw: Tensor, corners: Tensor) -> Tensor:
-        centres = (corners + raw[..., :2].tanh()) * STRIDE
-        sizes = raw[..., 2:].sigmoid() * raw.new_tensor([self.width, self.height])
-        return from_centres(torch.cat([centres, sizes], -1))
+    def places(self) -> tuple[Tensor, ...]:
+        """Return column and row of each place, and the sides of the picture."""
+        return grid(self.height // STRIDE, self.width // STRIDE), torch.tensor([self.width, self.height]).float()
+
+    def decode_at(self, output: Tensor, places: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+        """Return the box and the scores of each place."""
+        objectness, boxes, classes = _split(output)
+        return _boxes(boxes, *places), objectness.sigmoid() ** 0.6 * classes.softmax(-1) ** 0.4
+
+    def loss(self, output: Tensor, labels: Tensor) -> Tensor:
+        """Return the weighted sum of the losses of boxes, objectness and classes."""
+        self.check(output)
+        objectness, boxes, classes = _split(output)
+        truth = Truth.of(labels)
+        places, owners = self._assigned(truth)
+        images, wanted = truth.images[owners], torch.zeros_like(objectness[..., 0])
+        if not len(owners):
+            return OBJECTNESS * functional.binary_cross_entropy_with_logits(objectness[..., 0], wanted)
+        cells, sides = self.places()
+        found, target = _boxes(boxes[images, places], cells[places], sides), truth.boxes[owners]
+        # Learns how good its box is: the objectness is then worth sorting by.
+        wanted[images, places] = iou(found, target).detach()
+        return (
+            BOX * box_loss(found, target, self.box).mean()
+            + OBJECTNESS * functional.binary_cross_entropy_with_logits(objectness[..., 0], wanted)
+            + CLASS * functional.cross_entropy(classes[images, places], truth.classes[owners])
+        )
 
     def _assigned(self, truth: Truth) -> tuple[Tensor, Tensor]:
         """Return the places that belong to an object, and the number of the object each belongs to."""
@@ -107,3 +104,13 @@ class FastestDetHead(Head):
         owners, which = inside.nonzero(as_tuple=True)
         chosen = around[owners, which]
         return chosen[:, 1] * columns + chosen[:, 0], owners
+
+
+def _split(output: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    places = output.flatten(2).transpose(1, 2)
+    return places[..., :1], places[..., 1:5], places[..., 5:]
+
+
+def _boxes(raw: Tensor, cells: Tensor, sides: Tensor) -> Tensor:
+    centres = (cells + raw[..., :2].tanh()) * STRIDE
+    return from_centres(torch.cat([centres, raw[..., 2:].sigmoid() * sides], -1))

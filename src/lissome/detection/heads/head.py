@@ -61,31 +61,49 @@ class Head(ABC):
     height: int
     width: int
 
-    @abstractmethod
     def decode(self, output: Tensor) -> tuple[Tensor, Tensor]:
         """Return the box and the scores of each place.
-
-        Made of tensor operators alone, so that it can be exported behind the network.
 
         Shape:
             The network's output (N, …) to corners (N, places, 4), in pixels of its input, and (N, places, classes) in
             [0, 1].
+
+        Raises:
+            ShapeError: The output is not of this head.
         """
+        self.check(output)
+        return self.decode_at(output, self.places())
+
+    @abstractmethod
+    def check(self, output: Tensor) -> None:
+        """Refuse an output that is not of this head.
+
+        Raises:
+            ShapeError: It has another shape.
+        """
+
+    @abstractmethod
+    def places(self) -> tuple[Tensor, ...]:
+        """Return what is known of every place beforehand, in the order of the output; `decode_at` takes it."""
+
+    @abstractmethod
+    def decode_at(self, output: Tensor, places: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+        """Decode with the places at hand, by tensor operators alone, so that it can be exported behind the network."""
 
     @abstractmethod
     def loss(self, output: Tensor, labels: Tensor) -> Tensor:
         """Return the training loss, a scalar; labels are as `Truth` reads them."""
 
 
-def grid(rows: int, columns: int, like: Tensor) -> Tensor:
+def grid(rows: int, columns: int) -> Tensor:
     """Return column and row of each place of a map, row by row.
 
     Shape:
-        Returns (rows · columns, 2), in the type of `like`.
+        Returns (rows · columns, 2) float32.
 
     Example:
-        >>> grid(1, 3, torch.zeros(1)).tolist()
+        >>> grid(1, 3).tolist()
         [[0.0, 0.0], [1.0, 0.0], [2.0, 0.0]]
     """
     y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
-    return torch.stack([x, y], -1).reshape(-1, 2).to(like.dtype)
+    return torch.stack([x, y], -1).reshape(-1, 2).float()
