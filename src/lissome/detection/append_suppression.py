@@ -2,8 +2,10 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
@@ -53,7 +55,7 @@ def append_suppression(
             f"has {len(model.graph.output)} outputs", where=Path(graph).name, fix="export Decoded(network, head)"
         )
     boxes, scores = (one.name for one in model.graph.output)
-    constants = {
+    constants: dict[str, npt.NDArray[Any]] = {
         "limit": np.array([limit], np.int64),
         "threshold": np.array([threshold], np.float32),
         "least": np.array([least], np.float32),
@@ -65,7 +67,7 @@ def append_suppression(
     model.graph.initializer.extend(numpy_helper.from_array(value, prefix + name) for name, value in constants.items())
     by_class = prefix + "scores"
 
-    def node(kind: str, inputs: tuple[str, ...], output: str, **settings: object) -> onnx.NodeProto:
+    def node(kind: str, inputs: tuple[str, ...], output: str, **settings: Any) -> onnx.NodeProto:
         return helper.make_node(kind, list(inputs), [output], name=prefix + output.removeprefix(prefix), **settings)
 
     model.graph.node.extend(
@@ -84,12 +86,13 @@ def append_suppression(
         ]
     )
     del model.graph.output[:]
-    for name, kind, shape in (
+    made: tuple[tuple[str, int, list[str | int]], ...] = (
         ("image", TensorProto.INT64, ["found"]),
         ("class", TensorProto.INT64, ["found"]),
         ("score", TensorProto.FLOAT, ["found"]),
         ("box", TensorProto.FLOAT, ["found", 4]),
-    ):
+    )
+    for name, kind, shape in made:
         model.graph.output.append(helper.make_tensor_value_info(name, kind, shape))
     onnx.checker.check_model(model, full_check=True)
     with replacing(path) as temporary:

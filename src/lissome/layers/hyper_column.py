@@ -43,7 +43,7 @@ class HyperColumn(nn.Module):
         fitted = []
         for number, one in enumerate(maps):
             if number < self.target:
-                fitted.append(functional.adaptive_avg_pool2d(one, size))
+                fitted.append(functional.adaptive_avg_pool2d(one, (size[0], size[1])))
             elif number > self.target:
                 corners = False if self.mode == "bilinear" else None
                 fitted.append(functional.interpolate(one, size=size, mode=self.mode, align_corners=corners))

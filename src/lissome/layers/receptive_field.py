@@ -53,4 +53,5 @@ class ReceptiveField(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return the scaled branches and the shortcut, added."""
         merged = self.merge(torch.cat([branch(x) for branch in self.branches], 1))
-        return (merged * self.scale + self.shortcut(x)).relu()
+        total: Tensor = merged * self.scale + self.shortcut(x)
+        return total.relu()

@@ -120,7 +120,7 @@ class NanoDetHead(Head):
         return (losses + functional.cross_entropy(logits, low + 1, reduction="none") * share).mean()
 
     def _boxes(self, raw: Tensor, points: Tensor, strides: Tensor, steps: Tensor) -> Tensor:
-        shares = raw.unflatten(-1, (4, self.bins)).softmax(-1)
+        shares = raw.reshape(*raw.shape[:-1], 4, self.bins).softmax(-1)
         return from_distances(points, (shares * steps).sum(-1) * strides)
 
     def _assigned(self, truth: Truth, points: Tensor, strides: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
