@@ -92,7 +92,7 @@ if TYPE_CHECKING:
     from lissome.timing.throughput import throughput
     from lissome.timing.time_layers import time_layers
     from lissome.timing.verify import verify
-    from lissome.training import optimizers, regularizers
+    from lissome.training import optimizers, regularizers, transfers
     from lissome.training.evaluate import evaluate
     from lissome.training.recalibrate_batch_norm import RecalibrateBatchNorm
     from lissome.training.train import Train
@@ -197,6 +197,7 @@ __all__ = [
     "sizes",
     "throughput",
     "time_layers",
+    "transfers",
     "verify",
 ]
 
@@ -296,6 +297,7 @@ _HOMES = {
     "sizes": "lissome.runtimes.sizes:sizes",
     "throughput": "lissome.timing.throughput:throughput",
     "time_layers": "lissome.timing.time_layers:time_layers",
+    "transfers": "lissome.training.transfers",
     "verify": "lissome.timing.verify:verify",
 }
 

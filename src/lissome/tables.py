@@ -100,6 +100,15 @@ REGULARIZERS: Mapping[str, str] = {
 }
 """What training pulls towards zero."""
 
+TRANSFERS: Mapping[str, str] = {
+    "AttentionTransfer": "lissome.training.transfers:AttentionTransfer",
+    "DecoupledTargets": "lissome.training.transfers:DecoupledTargets",
+    "FeatureHints": "lissome.training.transfers:FeatureHints",
+    "Relations": "lissome.training.transfers:Relations",
+    "SoftTargets": "lissome.training.transfers:SoftTargets",
+}
+"""What a student takes over from its teacher."""
+
 AUGMENTATIONS: Mapping[str, str] = {
     "CropFlip": "lissome.data.augment_crop_flip:CropFlip",
 }
@@ -115,6 +124,7 @@ KINDS: Mapping[str, str] = {
     **OPTIMIZERS,
     **BRANCH_SCALES,
     **REGULARIZERS,
+    **TRANSFERS,
     **AUGMENTATIONS,
 }
 """Everything that can stand behind ``kind =`` in a recipe."""

@@ -1,5 +1,6 @@
 """Steps in order, which are a step again."""
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -91,6 +92,36 @@ class Recipe(Step):
             return outcome
         # Going on with what a resumed run will find makes both give the same bytes.
         return replace(outcome, model=kept[0])
+
+
+def apply_as(
+    step: Step,
+    inner: Sequence[Step],
+    model: nn.Module,
+    context: Context,
+    measured: Callable[[Outcome], Mapping[str, Any]],
+) -> Outcome:
+    """Apply a step that is several in order, each kept in the context's memory, as a recipe's are.
+
+    Args:
+        step: What the outcome bears the name and settings of.
+        inner: What is applied.
+        model: As for `Step.apply`.
+        context: As for `Step.apply`.
+        measured: Makes the step's measurements of the recipe's outcome.
+
+    Raises:
+        SettingError: The context lacks something; nothing has been done then.
+    """
+    step.check(model, context)
+    outcome = Recipe(*inner).apply(model, context)
+    return replace(outcome, step=type(step).__name__, settings=settings_of(step), measurements=measured(outcome))
+
+
+def tuned_measurements(outcome: Outcome) -> dict[str, Any]:
+    """Return what the last step but one measured, and what the training after it reached."""
+    compressed, tuned = outcome.parts[-2:]
+    return {**compressed.measurements, "val_metric": tuned.measurements["val_metric"]}
 
 
 def _outcome(model: nn.Module, receipt: dict[str, Any]) -> Outcome:

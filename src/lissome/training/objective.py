@@ -1,4 +1,4 @@
-"""What training makes small: the task's loss, with a teacher's if there is one."""
+"""What training makes small: the task's loss, with a teacher's lesson if there is one."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from lissome.core.errors import BadModelError
-from lissome.training.distillation import soft_target_loss
+from lissome.training.lesson import Lesson
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,9 +16,8 @@ class Objective:
     Args:
         hard: The loss of (output, labels).
         dtype: What the layers compute in; losses are always float32.
-        teacher: Returns logits of images; None trains without.
-        temperature: Of the soft answers.
-        alpha: Weight of the soft loss, [0, 1].
+        lesson: What a teacher adds; None trains without.
+        alpha: Weight of the lesson, [0, 1]; the hard loss has the rest.
 
     Example:
         >>> objective = Objective(hard=nn.functional.cross_entropy, dtype=torch.float32)
@@ -29,8 +27,7 @@ class Objective:
 
     hard: Callable[[Tensor, Tensor], Tensor]
     dtype: torch.dtype
-    teacher: Callable[[Tensor], Tensor] | None = None
-    temperature: float = 4.0
+    lesson: Lesson | None = None
     alpha: float = 0.9
 
     def __call__(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
@@ -39,13 +36,6 @@ class Objective:
             output = model(images)
         output = output.float()
         loss = self.hard(output, labels)
-        if self.teacher is None:
+        if self.lesson is None:
             return loss
-        answer = self.teacher(images)
-        if answer.shape != output.shape:
-            raise BadModelError(
-                f"gives {tuple(answer.shape[1:])}, the network {tuple(output.shape[1:])}",
-                where="teacher",
-                fix="give a teacher of the same classes",
-            )
-        return self.alpha * soft_target_loss(output, answer, self.temperature) + (1 - self.alpha) * loss
+        return self.alpha * self.lesson(output, images, labels) + (1 - self.alpha) * loss

@@ -19,11 +19,11 @@ from lissome.core.outcome import Note
 from lissome.core.step import Change, Step
 from lissome.data.augment_crop_flip import CropFlip
 from lissome.data.augmentation import Augmentation
-from lissome.training.distillation import Teacher
 from lissome.training.evaluate import evaluate
 from lissome.training.histogram import histogram, share_near_zero
 from lissome.training.kept_sharing import KeptSharing
 from lissome.training.kept_zeros import KeptZeros
+from lissome.training.lesson import Lesson
 from lissome.training.loop import Batches, Loop
 from lissome.training.memory_layout import fastest_layout
 from lissome.training.objective import Objective
@@ -31,8 +31,18 @@ from lissome.training.optimizers import SGD, AdamW, RepSGD
 from lissome.training.precision import Precision, resolve_precision
 from lissome.training.regularizers import GroupLasso, L1OnBatchNormScale
 from lissome.training.schedules import Schedule, learning_rate_factor
+from lissome.training.transfers import (
+    AttentionTransfer,
+    DecoupledTargets,
+    FeatureHints,
+    Relations,
+    SoftTargets,
+)
 
 SMALL_IMAGE = 64
+
+TeacherSetting = nn.Module | Literal["original", "self"]
+AnyTransfer = SoftTargets | DecoupledTargets | FeatureHints | AttentionTransfer | Relations
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +50,7 @@ class Train(Step):
     """Train on the task's training data; choose, if asked to, by its validation data.
 
     With a teacher the loss is ``alpha · soft + (1 - alpha) · hard``, where soft compares with the teacher's answers at
-    a temperature and hard is the task's loss.
+    a temperature and hard is the task's loss; `transfers` put other comparisons in soft's place.
 
     Args:
         epochs: Passes over the training data, ≥ 1.
@@ -48,9 +58,12 @@ class Train(Step):
         optimizer: `SGD`, `AdamW` or `RepSGD`, with the peak learning rate.
         schedule: How the rate changes: "cosine", "one_cycle" or "constant", each after a warm-up.
         warm_up: Share of all steps over which the rate rises, [0, 1); None takes the schedule's own.
-        teacher: A network, or "original" for the context's uncompressed one; None trains without.
+        teacher: A network; "original", the context's uncompressed one; "self", the network as it comes in (born again);
+            or several of them, whose logits are averaged. None trains without.
         temperature: Of the soft answers, > 0.
-        alpha: Weight of the soft loss, [0, 1].
+        alpha: Weight of what the teacher says, [0, 1]; the labels have the rest.
+        transfers: What is learnt from the teacher: `SoftTargets`, `DecoupledTargets`, `FeatureHints`,
+            `AttentionTransfer`, `Relations`, added up by their weights; empty is `SoftTargets` of this `temperature`.
         label_smoothing: Share of the target given to all classes evenly, [0, 1); for the cross entropy only.
         precision: "bfloat16" computes layers in bfloat16; "auto" does where the CPU is faster with it.
         augmentation: "auto" crops and mirrors images of at most 64 pixels, and only mirrors larger ones.
@@ -73,7 +86,8 @@ class Train(Step):
         BadModelError: Nothing of the network can be trained, or it or the teacher has not the task's outputs.
 
     Source:
-        Distillation: Hinton, Vinyals and Dean 2015, arXiv:1503.02531. Label smoothing: Szegedy et al. 2015,
+        Distillation: Hinton, Vinyals and Dean 2015, arXiv:1503.02531. Born again: Furlanello et al. 2018,
+        arXiv:1805.04770. Label smoothing: Szegedy et al. 2015,
         arXiv:1512.00567, Section 7.
 
     Example:
@@ -86,9 +100,10 @@ class Train(Step):
     optimizer: SGD | AdamW | RepSGD = field(default_factory=SGD)
     schedule: Schedule = "cosine"
     warm_up: float | None = None
-    teacher: nn.Module | Literal["original"] | None = None
+    teacher: TeacherSetting | tuple[TeacherSetting, ...] | None = None
     temperature: float = 4.0
     alpha: float = 0.9
+    transfers: tuple[AnyTransfer, ...] = ()
     label_smoothing: float = 0.0
     precision: Precision = "auto"
     augmentation: Augmentation | Literal["auto", "none"] = "auto"
@@ -112,9 +127,16 @@ class Train(Step):
             if not right:
                 raise SettingError(f"{name} is {getattr(self, name)}", where="Train", fix=f"choose a value {wanted}")
 
+        if self.transfers and (self.teacher is None or self.temperature != SoftTargets().temperature):
+            raise SettingError(
+                "transfers have temperatures of their own" if self.teacher else "transfers need a teacher",
+                where="Train",
+                fix="set the temperature in the transfer" if self.teacher else 'set teacher="original"',
+            )
+
     def requires(self) -> tuple[Need, ...]:
-        """Return TASK, and ORIGINAL if that is the teacher."""
-        return (Need.TASK, Need.ORIGINAL) if self.teacher == "original" else (Need.TASK,)
+        """Return TASK, and ORIGINAL if that is a teacher."""
+        return (Need.TASK, Need.ORIGINAL) if "original" in self._teachers() else (Need.TASK,)
 
     def change(self, model: nn.Module, context: Context) -> Change:
         """Train the copy."""
@@ -144,6 +166,8 @@ class Train(Step):
                 context.progress.say(f"epoch {epoch} of {self.epochs}: loss {loss:.4f}, validation {score:.4f}")
                 if self.keep == "last" or score >= best:
                     best, best_epoch, best_weights = score, epoch, _weights(model)
+        if loop.objective.lesson:
+            loop.objective.lesson.close()
         model.load_state_dict(best_weights)
         measurements = {
             "val_metric_before": before,
@@ -160,21 +184,23 @@ class Train(Step):
     def _loop(self, model: nn.Module, context: Context, task: TaskLike) -> Loop:
         images, _ = next(iter(task.train.batches(1)))
         dtype = resolve_precision(self.precision, model)
-        network = context.require_original() if self.teacher == "original" else self.teacher
         layout = fastest_layout(model, images)
         _require_outputs(model, images, task)
         convert_conv2d_weight_memory_format(model, layout)
         penalty = self.regularizer.build(model) if self.regularizer else None
+        lesson = self._lesson(model, context, images, dtype)
+        optimizer = self.optimizer.build(model)
+        if lesson and (thrown_away := [*lesson.parameters()]):
+            optimizer.add_param_group({"params": thrown_away})
         return Loop(
             model=model,
             objective=Objective(
                 hard=self._hard_loss(task),
                 dtype=dtype,
-                teacher=None if network is None else Teacher(network, images, dtype),
-                temperature=self.temperature,
+                lesson=lesson,
                 alpha=self.alpha,
             ),
-            optimizer=self.optimizer.build(model),
+            optimizer=optimizer,
             learning_rate=lambda share: (
                 self.optimizer.learning_rate * learning_rate_factor(self.schedule, share, self.warm_up)
             ),
@@ -191,6 +217,21 @@ class Train(Step):
             kept_zeros=KeptZeros(model) if self.keep_zeros else None,
             kept_sharing=KeptSharing(model) if self.keep_shared else None,
         )
+
+    def _teachers(self) -> tuple[TeacherSetting, ...]:
+        if self.teacher is None:
+            return ()
+        return self.teacher if isinstance(self.teacher, tuple) else (self.teacher,)
+
+    def _lesson(self, model: nn.Module, context: Context, images: Tensor, dtype: torch.dtype) -> Lesson | None:
+        words: dict[str, Callable[[], nn.Module]] = {"original": context.require_original, "self": lambda: model}
+        networks = [words[one]() if isinstance(one, str) else one for one in self._teachers()]
+        if not networks:
+            return None
+        transfers = self.transfers or (SoftTargets(temperature=self.temperature),)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(context.generator("training/transfers").initial_seed())
+            return Lesson.of(model, networks, transfers, images, dtype)
 
     def _hard_loss(self, task: TaskLike) -> Callable[[Tensor, Tensor], Tensor]:
         if not self.label_smoothing:

@@ -14,8 +14,7 @@ from lissome.core.context import Context, Need
 from lissome.core.errors import SettingError
 from lissome.core.outcome import Note, Outcome
 from lissome.core.patterns import check_patterns, matches
-from lissome.core.recipe import Recipe
-from lissome.core.settings import settings_of
+from lissome.core.recipe import Recipe, apply_as, tuned_measurements
 from lissome.core.step import Change, Step
 from lissome.training.kept_sharing import MOST_VALUES
 from lissome.training.train import Train
@@ -95,11 +94,7 @@ class ClusterWeights(Step):
         """
         if self.fine_tune is None:
             return Step.apply(self, model, context)
-        self.check(model, context)
-        outcome = Recipe(replace(self, fine_tune=None), self.fine_tune).apply(model, context)
-        first, last = outcome.parts
-        measured = {**first.measurements, "val_metric": last.measurements["val_metric"]}
-        return replace(outcome, step="ClusterWeights", settings=settings_of(self), measurements=measured)
+        return apply_as(self, (replace(self, fine_tune=None), self.fine_tune), model, context, tuned_measurements)
 
     def change(self, model: nn.Module, context: Context) -> Change:
         """Replace the weights of the copy."""

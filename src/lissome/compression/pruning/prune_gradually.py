@@ -6,11 +6,11 @@ from typing import Any
 from torch import nn
 
 from lissome.compression.pruning.prune_channels import PruneChannels
+from lissome.compression.pruning.receipt import cost_change
 from lissome.core.context import Context, Need
 from lissome.core.errors import SettingError
 from lissome.core.outcome import Outcome
-from lissome.core.recipe import Recipe
-from lissome.core.settings import settings_of
+from lissome.core.recipe import Recipe, apply_as
 from lissome.core.step import Change, Step
 from lissome.training.train import Train
 
@@ -27,7 +27,7 @@ class PruneGradually(Step):
     Args:
         prune: The pruning as a whole; its `keep` is reached after the last round.
         rounds: How often, ≥ 1.
-        train: The fine-tuning of each round but the last.
+        train: The fine-tuning of each round but the last. Default 2 epochs beside the uncompressed network.
         last: The fine-tuning of the last round; None is like the others.
 
     Measurements:
@@ -48,7 +48,7 @@ class PruneGradually(Step):
 
     prune: PruneChannels
     rounds: int = 3
-    train: Train = field(default_factory=lambda: Train(epochs=2))
+    train: Train = field(default_factory=lambda: Train(epochs=2, teacher="original"))
     last: Train | None = None
 
     def __post_init__(self) -> None:
@@ -80,9 +80,7 @@ class PruneGradually(Step):
         Raises:
             SettingError: As above, or the context lacks something.
         """
-        self.check(model, context)
-        outcome = Recipe(*self.steps()).apply(model, context)
-        return replace(outcome, step="PruneGradually", settings=settings_of(self), measurements=_measurements(outcome))
+        return apply_as(self, self.steps(), model, context, _measurements)
 
 
 def _measurements(outcome: Outcome) -> dict[str, Any]:
@@ -98,11 +96,4 @@ def _measurements(outcome: Outcome) -> dict[str, Any]:
         }
         for number, (pruned, tuned) in enumerate(pairs, start=1)
     ]
-    first, last = pairs[0][0].measurements, pairs[-1][0].measurements
-    return {
-        "rounds": rounds,
-        "params_before": first["params_before"],
-        "params": last["params"],
-        "macs_before": first["macs_before"],
-        "macs": last["macs"],
-    }
+    return {"rounds": rounds, **cost_change(pairs[0][0].measurements, pairs[-1][0].measurements)}

@@ -35,6 +35,16 @@ def notes_of(
     return tuple(notes)
 
 
+def cost_change(first: Mapping[str, Any], last: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters and multiply-adds before the first pruning and after the last."""
+    return {
+        "params_before": first["params_before"],
+        "params": last["params"],
+        "macs_before": first["macs_before"],
+        "macs": last["macs"],
+    }
+
+
 def table_of(groups: Sequence[Group], keep: Mapping[int, Tensor]) -> list[dict[str, Any]]:
     """Return one row a group: its layers by what they do to the channels, channels kept and removed."""
     rows = []

@@ -7,12 +7,12 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from lissome.compression.pruning.prune_channels import PruneChannels
+from lissome.compression.pruning.receipt import cost_change
 from lissome.compression.pruning.scores import BatchNormScale
 from lissome.core.context import Context, Need
 from lissome.core.errors import SettingError
 from lissome.core.outcome import Outcome
-from lissome.core.recipe import Recipe
-from lissome.core.settings import settings_of
+from lissome.core.recipe import Recipe, apply_as
 from lissome.core.step import Change, Step
 from lissome.tracing.groups import groups_of
 from lissome.tracing.propagate import propagate
@@ -117,8 +117,7 @@ class Slim(Step):
             SettingError: As above, or the context lacks something.
         """
         self.check(model, context)
-        outcome = Recipe(*self.steps(self._scales(model, context))).apply(model, context)
-        return replace(outcome, step="Slim", settings=settings_of(self), measurements=_measurements(outcome))
+        return apply_as(self, self.steps(self._scales(model, context)), model, context, _measurements)
 
     def _least(self) -> float:
         if self.keep_at_least is not None:
@@ -171,11 +170,4 @@ def _measurements(outcome: Outcome) -> dict[str, Any]:
                 "macs": pruned["macs"],
             }
         )
-    first, last = outcome.parts[1].measurements, passes[-1]
-    return {
-        "passes": passes,
-        "params_before": first["params_before"],
-        "params": last["params"],
-        "macs_before": first["macs_before"],
-        "macs": last["macs"],
-    }
+    return {"passes": passes, **cost_change(outcome.parts[1].measurements, outcome.parts[-2].measurements)}

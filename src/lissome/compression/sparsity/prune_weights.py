@@ -13,8 +13,7 @@ from lissome.core.errors import SettingError
 from lissome.core.module_graph import run_once
 from lissome.core.outcome import Note, Outcome
 from lissome.core.patterns import check_patterns, matches
-from lissome.core.recipe import Recipe
-from lissome.core.settings import settings_of
+from lissome.core.recipe import Recipe, apply_as, tuned_measurements
 from lissome.core.step import Change, Step
 from lissome.training.train import Train
 
@@ -107,10 +106,7 @@ class PruneWeights(Step):
         """
         if self.between is None:
             return Step.apply(self, model, context)
-        self.check(model, context)
-        outcome = Recipe(*self.steps()).apply(model, context)
-        measured = {**outcome.parts[-2].measurements, "val_metric": outcome.parts[-1].measurements["val_metric"]}
-        return replace(outcome, step="PruneWeights", settings=settings_of(self), measurements=measured)
+        return apply_as(self, self.steps(), model, context, tuned_measurements)
 
     def change(self, model: nn.Module, context: Context) -> Change:
         """Choose and set to zero in the copy."""
