@@ -2,15 +2,17 @@
 
 Run from the project's root:
 
-    python benchmarks/engines.py --only-parity      # may run beside other work; about an hour
-    python benchmarks/engines.py --only-tuned       # alone on the machine; about 20 minutes
+    python benchmarks/engines.py --only-parity                    # may run beside other work; about half an hour
+    python benchmarks/engines.py --only-tuned                     # alone on the machine; about a minute a network
+    python benchmarks/engines.py --only-tuned --names resnet18    # a slice of it; slices come together by themselves
 
-Parity: each cell converts a network (random weights, batch statistics of real pictures) and compares the engine's
-outputs with PyTorch's on real pictures, in a process of its own, so that a crash is a cell with a reason. LiteRT and
-ExecuTorch take minutes a network: `--engines litert --one-per-family`, in an environment that has them.
+Parity: each network (random weights, batch statistics of real pictures) is converted for each engine and compared with
+PyTorch on real pictures, in a process of its own: should that end early, the engine it was at gets a cell with the
+reason, and a new process goes on with the next. LiteRT and ExecuTorch take minutes a network:
+`--engines litert --one-per-family`, in an environment that has them.
 Tuned: `build` against every engine at its default settings in float32, in pairs, one thread.
 Finished cells are kept in `runs/engines`; started again, it goes on. Writes `results/engines.json` and
-`docs/engines.md`, or both into the folder of `--trial`.
+`docs/engines.md` of all cells there are, or both into the folder of `--trial`.
 """
 
 import argparse
@@ -19,6 +21,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -53,7 +56,8 @@ TUNED = (
 KEPT = Path("runs/engines")
 SEED = 0
 IMAGES = 4
-CELL_SECONDS = 1800
+ROW_SECONDS = 3600
+MARK = "cell "
 
 
 def arguments_of(words: Iterable[str] | None = None) -> argparse.Namespace:
@@ -65,9 +69,9 @@ def arguments_of(words: Iterable[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--engines", nargs="*", default=list(ENGINES), help="engines of the matrix")
     parser.add_argument("--one-per-family", action="store_true", help="the smallest network of each family")
     parser.add_argument("--limit", type=int, default=None, help="at most so many networks")
-    parser.add_argument("--seconds", type=float, default=20.0, help="time of each measurement")
+    parser.add_argument("--seconds", type=float, default=10.0, help="time of each measurement")
     parser.add_argument("--trial", type=Path, default=None, help="keep, and write result and page, below this folder")
-    parser.add_argument("--cell", nargs=2, metavar=("NETWORK", "ENGINE"), help=argparse.SUPPRESS)
+    parser.add_argument("--row", nargs="+", metavar="NAME", help=argparse.SUPPRESS)
     return parser.parse_args(None if words is None else list(words))
 
 
@@ -75,8 +79,8 @@ def main() -> None:
     """Fill the cells that are missing, and write what there is."""
     arguments = arguments_of()
     kept = (arguments.trial or Path()) / KEPT
-    if arguments.cell:
-        print(json.dumps(parity_cell(*arguments.cell)))
+    if arguments.row:
+        print_row(*arguments.row)
         return
     if not arguments.only_tuned:
         fill_matrix(names_of(arguments), arguments.engines, kept / "parity")
@@ -113,35 +117,52 @@ def names_of(arguments: argparse.Namespace) -> list[str]:
 
 
 def fill_matrix(names: Sequence[str], engines: Sequence[str], kept: Path) -> None:
-    """Run every cell that is missing in a process of its own; what ends that process is the cell's reason."""
+    """Fill each network's missing cells in a process of its own; what ends it early is the reason of one cell."""
     for name in names:
-        for engine in engines:
-            target = kept / f"{name}-{engine}.json"
-            if target.is_file():
-                continue
-            cell: dict[str, Any] = {"name": name, "engine": engine}
-            command = [sys.executable, __file__, "--cell", name, engine]
-            try:
-                ended = subprocess.run(command, capture_output=True, text=True, timeout=CELL_SECONDS, check=False)
-                lines = ended.stdout.strip().splitlines()
-                if ended.returncode == 0 and lines:
-                    cell = json.loads(lines[-1])
-                else:
-                    said = (ended.stderr.strip().splitlines() or ["it said nothing"])[-1]
-                    cell["reason"] = f"the process ended with {ended.returncode}: {said[:300]}"
-            except subprocess.TimeoutExpired:
-                cell["reason"] = f"took longer than {CELL_SECONDS} s"
-            write_text(target, json.dumps(cell, indent=1) + "\n")
-            print(f"{name} on {engine}: {cell.get('reason') or cell.get('max_rel')}", flush=True)
+        missing = [one for one in engines if not (kept / f"{name}-{one}.json").is_file()]
+        while missing:
+            cells, reason = run_row(name, missing)
+            if reason and len(cells) < len(missing):
+                cells.append({"name": name, "engine": missing[len(cells)], "reason": reason})
+            for cell in cells:
+                write_text(kept / f"{name}-{cell['engine']}.json", json.dumps(cell, indent=1) + "\n")
+                print(f"{name} on {cell['engine']}: {cell.get('reason') or cell.get('max_rel')}", flush=True)
+            missing = missing[len(cells) :]
 
 
-def parity_cell(name: str, engine: str) -> dict[str, Any]:
-    """Convert one network for one engine and compare it on real pictures."""
-    model, samples = network(name)
-    cell: dict[str, Any] = {"name": name, "engine": engine, "version": None}
+def run_row(name: str, engines: Sequence[str]) -> tuple[list[dict[str, Any]], str]:
+    """Return the cells that a process of its own gave, in the order of the engines, and why there are no more."""
+    command = [sys.executable, __file__, "--row", name, *engines]
     try:
-        with tempfile.TemporaryDirectory(prefix="lissome-cell-") as folder:
-            entry, _ = convert_and_prove(engine, model, samples, Path(folder))
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=ROW_SECONDS, check=False)
+    except subprocess.TimeoutExpired as error:
+        said = error.stdout.decode() if isinstance(error.stdout, bytes) else error.stdout or ""
+        return cells_of(said), f"took longer than {ROW_SECONDS} s"
+    last = (ended.stderr.strip().splitlines() or ["it said nothing"])[-1]
+    return cells_of(ended.stdout), f"the process ended with {ended.returncode}: {last[:300]}"
+
+
+def cells_of(said: str) -> list[dict[str, Any]]:
+    """Return the cells among the lines of a process; engines may have printed others."""
+    return [json.loads(line.removeprefix(MARK)) for line in said.splitlines() if line.startswith(MARK)]
+
+
+def print_row(name: str, *engines: str) -> None:
+    """Convert one network for engines and compare it on real pictures; print each cell as soon as it is there."""
+    model, samples = network(name)
+    with tempfile.TemporaryDirectory(prefix="lissome-row-") as folder:
+        for engine in engines:
+            cell = parity_cell(name, engine, model, samples, Path(folder))
+            sys.stdout.write(f"{MARK}{json.dumps(cell)}\n")
+            sys.stdout.flush()
+
+
+def parity_cell(name: str, engine: str, model: nn.Module, samples: Samples, folder: Path) -> dict[str, Any]:
+    """Convert a network for one engine and compare it."""
+    cell: dict[str, Any] = {"name": name, "engine": engine, "version": None}
+    started = time.perf_counter()
+    try:
+        entry, _ = convert_and_prove(engine, model, samples, folder / engine, shelf=folder / "shelf")
     except LissomeError as error:
         return {**cell, "reason": str(error)}
     outputs = entry.parity["outputs"]
@@ -155,6 +176,7 @@ def parity_cell(name: str, engine: str) -> dict[str, Any]:
         "top1_agreement": min(agreements) if agreements else None,
         "options": dict(entry.options),
         "note": entry.note,
+        "seconds": round(time.perf_counter() - started, 1),
     }
 
 

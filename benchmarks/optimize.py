@@ -3,12 +3,13 @@
 Run from the project's root, alone on the machine, since both parts are timed:
 
     pip install -r benchmarks/requirements.txt
-    python benchmarks/optimize.py
+    python benchmarks/optimize.py                                    # about a quarter of an hour
+    python benchmarks/optimize.py --names tool googlenet repvgg_a0   # a slice of it; slices come together by themselves
 
 Networks are exported with seeded random weights (speed does not depend on them; RepVGG in its train form). Finished
 cells are kept in `runs/optimize`; started again, it goes on with the next. Latency is of one image on one thread, all
 graphs of a network in turn, round by round; the ratios are medians of the rounds' own ratios with a 95 % interval. The
-result goes to `results/optimize.json` and into `docs/optimize.md`.
+result of all cells there are goes to `results/optimize.json` and into `docs/optimize.md`.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import json
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,8 @@ NETWORKS = (
 )
 ENGINES = ("onnxruntime", "openvino")
 PLAIN, SLIM, OURS = "plain export", "onnxslim", "lissome"
+TOOL = "tool"
+"""Stands among the names for the time that the tools themselves take."""
 SEED = 0
 RESAMPLES = 2000
 
@@ -83,9 +87,8 @@ def tool_speed(seconds: float) -> dict[str, Any]:
     return timing.to_dict()
 
 
-def latency(name: str, engine: str, seconds: float) -> dict[str, Any]:
+def latency(name: str, model: onnx.ModelProto, engine: str, seconds: float) -> dict[str, Any]:
     """Time the plain export, onnxslim's and ours in pairs, and compare the outputs."""
-    model = exported(name)
     outcome = optimize(model, engine=engine)
     graphs = {PLAIN: model, SLIM: onnxslim.slim(copied(model)), OURS: outcome.model}
     proof = GraphProof(model)
@@ -118,9 +121,11 @@ def geometric_mean(cells: list[dict[str, Any]]) -> dict[str, float]:
 
 def page(result: dict[str, Any]) -> None:
     """Write the tables into docs/optimize.md."""
-    tools = result["tool"]["candidates"]
-    lines = ["| tool, ResNet-50 | median s | min s |", "|---|---|---|"]
-    lines += [f"| {key} | {one['median_ms'] / 1e3:.3f} | {one['min_ms'] / 1e3:.3f} |" for key, one in tools.items()]
+    lines = []
+    if result["tool"]:
+        lines += ["| tool, ResNet-50 | median s | min s |", "|---|---|---|"]
+        for key, one in result["tool"]["candidates"].items():
+            lines.append(f"| {key} | {one['median_ms'] / 1e3:.3f} | {one['min_ms'] / 1e3:.3f} |")
     for engine, mean in result["geometric_mean"].items():
         lines += [
             "",
@@ -143,40 +148,54 @@ def page(result: dict[str, Any]) -> None:
     write_section("optimize.md", "measured", "\n".join(lines))
 
 
+def kept_or_timed(kept: Path, label: str, time_it: Callable[[], dict[str, Any]]) -> None:
+    """Fill a cell unless it is there already."""
+    if not kept.exists():
+        started = time.perf_counter()
+        write_text(kept, json.dumps(time_it()))
+        print(f"{label}: {time.perf_counter() - started:.0f} s", flush=True)
+
+
 def main() -> None:
-    """Time what is not timed yet, and write the result."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=30.0, help="for the rounds of each network on each engine")
-    parser.add_argument("--limit", type=int, default=len(NETWORKS), help="only so many networks")
-    parser.add_argument("--engines", default=",".join(ENGINES))
-    parser.add_argument("--keep", action="store_true", help="do not write results or docs (smoke test)")
+    """Time what is not timed yet, and write the result of all cells there are."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=12.0, help="for the rounds of each network on each engine")
+    parser.add_argument("--names", nargs="*", default=None, choices=[TOOL, *NETWORKS], help="some cells only")
+    parser.add_argument("--engines", nargs="*", default=list(ENGINES), choices=list(ENGINES))
+    parser.add_argument(
+        "--trial", type=Path, default=None, help="keep cells below this folder, write no result or docs"
+    )
     options = parser.parse_args()
-    runs = Path("runs/optimize")
-    engines = options.engines.split(",")
-    cells = []
-    for name in NETWORKS[: options.limit]:
-        for engine in engines:
-            kept = runs / f"{name}-{engine}-{options.seconds:g}s.json"
-            if not kept.exists():
-                started = time.perf_counter()
-                write_text(kept, json.dumps(latency(name, engine, options.seconds)))
-                print(f"{name} on {engine}: {time.perf_counter() - started:.0f} s", flush=True)
-            cells.append(json.loads(kept.read_text()))
+    runs = (options.trial or Path()) / "runs/optimize"
+    cell_of = "{}-{}-{:g}s.json".format
+    for name in options.names or (TOOL, *NETWORKS):
+        if name == TOOL:
+            kept_or_timed(runs / f"{TOOL}-{options.seconds:g}s.json", TOOL, partial(tool_speed, options.seconds))
+            continue
+        places = {engine: runs / cell_of(name, engine, options.seconds) for engine in options.engines}
+        model = None if all(one.exists() for one in places.values()) else exported(name)
+        for engine, place in places.items():
+            if model is not None:
+                kept_or_timed(place, f"{name} on {engine}", partial(latency, name, model, engine, options.seconds))
+    wanted = [runs / cell_of(name, engine, options.seconds) for name in NETWORKS for engine in ENGINES]
+    cells = [json.loads(one.read_text(encoding="utf-8")) for one in wanted if one.exists()]
+    tool = runs / f"{TOOL}-{options.seconds:g}s.json"
+    by_engine = {one: [cell for cell in cells if cell["engine"] == one] for one in ENGINES}
     result = {
-        **machine_and_versions("onnx", "onnxsim", "onnxslim", *engines),
+        **machine_and_versions("onnx", "onnxsim", "onnxslim", *ENGINES),
         "seed": SEED,
         "seconds": options.seconds,
-        "tool": tool_speed(options.seconds),
-        "geometric_mean": {one: geometric_mean([c for c in cells if c["engine"] == one]) for one in engines},
+        "tool": json.loads(tool.read_text(encoding="utf-8")) if tool.exists() else None,
+        "geometric_mean": {one: geometric_mean(found) for one, found in by_engine.items() if found},
         "cells": [{key: value for key, value in cell.items() if key != "ratios"} for cell in cells],
     }
-    if options.keep:
-        print(json.dumps(result["geometric_mean"]), json.dumps(result["tool"]["candidates"]))
-        for cell in cells:
-            print(cell["network"], cell["engine"], cell["over_plain"], cell["over_onnxslim"], cell["max_rel"][OURS])
-        return
-    write_result("optimize", result)
-    page(result)
+    for cell in cells:
+        ratios = ["{median:.3f} [{low:.3f}, {high:.3f}]".format(**cell[one]) for one in ("over_plain", "over_onnxslim")]
+        print(cell["network"], cell["engine"], *ratios, f"{cell['max_rel'][OURS]:.0e}")
+    print(json.dumps(result["geometric_mean"]))
+    if options.trial is None:
+        write_result("optimize", result)
+        page(result)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from lissome.exporting.graph_proof import difference
+from lissome.graph import row_pair_plan
 from lissome.graph.optimize import optimize_model
 
 SIDE = 6
@@ -47,6 +48,16 @@ class RandomGraph:
         inputs = [name, self.weights(out, channels // group, kernel, kernel)]
         inputs += [self.weights(out)] if choice % 3 else []
         return [(self.node("Conv", inputs, pads=[kernel // 2] * 4, group=group)[0], out, side)]
+
+    def strided(self, name, channels, side, choice):
+        kernel, out = (1, 3, 2)[choice % 3], (4, 8)[choice // 3 % 2]
+        pad = kernel // 2
+        weight = self.weights(out, channels, kernel, kernel)
+        made = self.node("Conv", [name, weight, self.weights(out)], pads=[pad] * 4, strides=[2, 2])[0]
+        return [(made, out, (side + 2 * pad - kernel) // 2 + 1)]
+
+    def mean(self, name, channels, _side, _choice):
+        return [(self.node("GlobalAveragePool", [name])[0], channels, 1)]
 
     def depthwise(self, name, channels, side, _choice):
         weight = self.weights(channels, 1, 3, 3)
@@ -108,6 +119,8 @@ OPERATIONS = (
     "conv",
     "conv",
     "conv",
+    "strided",
+    "mean",
     "depthwise",
     "norm",
     "activation",
@@ -146,3 +159,22 @@ def test_optimized_graphs_compute_the_same(engine, choices, seed):
     assert max(difference(one, other) for one, other in zip(before, after, strict=True)) < LIMIT
     taken_back = [note for one in done.passes for note in one.notes if "taken back" in note.reason]
     assert taken_back == []
+
+
+@settings(max_examples=60)
+@given(choices=choices, seed=st.integers(0, 3))
+def test_rows_in_pairs_compute_the_same_wherever_they_are_put(choices, seed):
+    graph = RandomGraph(seed)
+    graph.grow("conv", 7)
+    for op, choice in choices:
+        graph.grow(op, choice)
+    model = graph.model()
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("NODE_COST", "JOIN_COST", "MACS_PER_ELEMENT"):
+            patch.setattr(row_pair_plan, name, 1e-6)  # so that images of 6 rows are worth it
+        done = optimize_model(model, passes=["pair_rows"], engine="onnxruntime")
+    onnx.checker.check_model(done.model, full_check=True)
+    x = graph.generator.normal(size=(2, 8, SIDE, SIDE)).astype(np.float32)
+    pairs = zip(run(model, x), run(done.model, x), strict=True)
+    assert max(difference(one, other) for one, other in pairs) < LIMIT
+    assert done.passes[0].fired, "the first convolution has three rows"

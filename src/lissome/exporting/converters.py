@@ -44,10 +44,12 @@ class Examples:
     Args:
         inputs: One batch of 1 an input of the network.
         others: The same in another size that the files must take, too; None for one size.
+        shelf: A folder where the network's ONNX file is kept for the next engine that reads one; None for nowhere.
     """
 
     inputs: tuple[Tensor, ...]
     others: tuple[Tensor, ...] | None = None
+    shelf: Path | None = None
 
 
 Converter = Callable[[nn.Module, Examples, Path], Conversion]
@@ -55,8 +57,7 @@ Converter = Callable[[nn.Module, Examples, Path], Conversion]
 
 
 def _for_onnxruntime(model: nn.Module, examples: Examples, folder: Path) -> Conversion:
-    to_onnx(model, examples.inputs, folder / OnnxRuntime.files[0], others=examples.others)
-    return Conversion(model)
+    return _over_onnx(OnnxRuntime(), model, examples, folder)
 
 
 def _for_openvino(model: nn.Module, examples: Examples, folder: Path) -> Conversion:
@@ -101,10 +102,23 @@ def _over_snapshot(
 
 def _over_onnx(runtime: ReadsOnnx, model: nn.Module, examples: Examples, folder: Path, note: str = "") -> Conversion:
     with tempfile.TemporaryDirectory(prefix="lissome-onnx-") as temporary:
-        graph = Path(temporary, "graph.onnx")
-        to_onnx(model, examples.inputs, graph, others=examples.others)
-        runtime.convert(graph, folder)
+        runtime.convert(onnx_file(model, examples, Path(temporary)), folder)
     return Conversion(model, note)
+
+
+def onnx_file(model: nn.Module, examples: Examples, folder: Path) -> Path:
+    """Return the network's ONNX file: the one on the shelf, if it is there already, else one that is written now.
+
+    Args:
+        model: The network.
+        examples: What to export with, and the shelf.
+        folder: Where to write without a shelf.
+    """
+    graph = (examples.shelf or folder) / ("integers.onnx" if is_quantized(model) else "floats.onnx")
+    if not graph.exists():
+        graph.parent.mkdir(parents=True, exist_ok=True)
+        to_onnx(model, examples.inputs, graph, others=examples.others)
+    return graph
 
 
 def _float_of(model: nn.Module, engine: str) -> tuple[nn.Module, str]:

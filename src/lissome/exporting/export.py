@@ -77,9 +77,11 @@ def export(
     engines: dict[str, EngineEntry] = {}
     expected: dict[str, Outputs] = {}
     with tempfile.TemporaryDirectory(prefix="lissome-") as temporary:
+        shelf = Path(temporary, "shelf")
         for name in dict.fromkeys(runtimes):
             context.progress.say(f"exporting to {name}")
-            engines[name], expected[name] = convert_and_prove(name, model, samples, Path(temporary), larger)
+            made = convert_and_prove(name, model, samples, Path(temporary), larger, shelf=shelf)
+            engines[name], expected[name] = made
             contents |= {file: Path(temporary, file).read_bytes() for file in engines[name].files}
     contents[FILE] = pack_samples([one.numpy() for one in samples.inputs], expected)
     facts = facts_of(model, samples, context, outcome)

@@ -23,7 +23,13 @@ Outputs = list[npt.NDArray[np.float32]]
 
 
 def convert_and_prove(
-    name: str, model: nn.Module, samples: Samples, folder: Path, larger: Samples | None = None
+    name: str,
+    model: nn.Module,
+    samples: Samples,
+    folder: Path,
+    larger: Samples | None = None,
+    *,
+    shelf: Path | None = None,
 ) -> tuple[EngineEntry, Outputs]:
     """Write the files of one engine and compare them with the network.
 
@@ -33,6 +39,7 @@ def convert_and_prove(
         samples: What both run.
         folder: Where to write.
         larger: Samples of another size that the files must take, too.
+        shelf: A folder that keeps this network's ONNX file from one engine to the next; None for none.
 
     Returns:
         The card's entry, and the outputs that the engine's source gives.
@@ -43,13 +50,14 @@ def convert_and_prove(
         ParityError: It computes something else; names the first layer that does.
     """
     adapter = get_runtime(name)
-    conversion = CONVERTERS[name](model, Examples(samples.single, larger.single if larger else None), folder)
+    conversion = CONVERTERS[name](model, Examples(samples.single, larger.single if larger else None, shelf), folder)
     limits = INTEGER if is_quantized(conversion.reference) else FLOAT
-    parity = check_files(name, conversion.reference, samples, folder)
+    expected = outputs_of(conversion.reference, samples)
+    parity = check_files(name, expected, samples, folder, limits=limits)
     options, note = {}, conversion.note
     if parity.failure and adapter.exact:
         rough, options = parity, dict(adapter.exact)
-        parity = check_files(name, conversion.reference, samples, folder, options=options)
+        parity = check_files(name, expected, samples, folder, options=options, limits=limits)
         note = "; ".join(filter(None, (note, f"its defaults compute too roughly: {rough.failure}")))
     if parity.failure:
         place = first_divergence(name, conversion.reference, samples, limits, larger)
@@ -68,12 +76,12 @@ def convert_and_prove(
         note=note,
         options=options,
     )
-    return entry, outputs_of(conversion.reference, samples)
+    return entry, expected
 
 
 def check_files(
     name: str,
-    reference: nn.Module,
+    reference: nn.Module | Outputs,
     samples: Samples,
     folder: str | os.PathLike[str],
     *,
@@ -85,7 +93,7 @@ def check_files(
 
     Args:
         name: The engine.
-        reference: The module that it must agree with.
+        reference: The module that it must agree with, or what that gives for the samples.
         samples: What both run.
         folder: Where the files lie.
         options: Options of the engine.
@@ -98,6 +106,8 @@ def check_files(
     """
     session = get_runtime(name).load(folder, options=options, precision=precision)
     outputs = session.run(*(one.numpy() for one in samples.inputs))
+    if not isinstance(reference, nn.Module):
+        return compare(reference, outputs, engine=name, limits=limits or FLOAT)
     wanted = limits or (INTEGER if is_quantized(reference) else FLOAT)
     return compare(outputs_of(reference, samples), outputs, engine=name, limits=wanted)
 

@@ -17,6 +17,7 @@ class EngineFacts:
         align: The channels of a convolution's input must be a multiple of it to stay in that layout.
         split_cost: Why splitting a result costs more than one convolution instead of several gains; "" where it
             does not.
+        pair_cost: Why convolutions by pairs of rows gain nothing; "" where they gain.
         part_cost: Why working on parts that are no whole blocks costs more than joining them; "" where it does not.
         off: Passes that cannot pay there, with the measured reason.
     """
@@ -25,6 +26,7 @@ class EngineFacts:
     block: int = 1
     align: int = 1
     split_cost: str = "an engine may copy what is split"
+    pair_cost: str = "an engine may have quick convolutions of its own"
     part_cost: str = ""
     off: Mapping[str, str] = field(default_factory=dict)
 
@@ -38,8 +40,9 @@ ENGINE_FACTS: Mapping[str, EngineFacts] = {
         block=16,
         align=4,
         split_cost="it leaves its blocked layout for that: GoogLeNet 0.96x, Inception v3 0.98x",
+        pair_cost="",
     ),
-    "openvino": EngineFacts(name="openvino", block=16, split_cost="", part_cost="GhostNet 0.97x"),
+    "openvino": EngineFacts(name="openvino", block=16, split_cost="", pair_cost="", part_cost="GhostNet 0.97x"),
 }
 
 

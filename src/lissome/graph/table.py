@@ -19,6 +19,7 @@ PASSES: Mapping[str, str] = {
     "absorb_channel_shuffles": "lissome.graph.passes.absorb_channel_shuffles:AbsorbChannelShuffles",
     "eliminate_concats": "lissome.graph.passes.eliminate_concats:EliminateConcats",
     "align_channels": "lissome.graph.passes.align_channels:AlignChannels",
+    "pair_rows": "lissome.graph.passes.pair_rows:PairRows",
     "merge_common_subexpressions": "lissome.graph.passes.merge_common_subexpressions:MergeCommonSubexpressions",
 }
 """Name to "module:class"."""

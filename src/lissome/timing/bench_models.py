@@ -110,7 +110,8 @@ class _Network:
             self._progress.say(f"exporting {self._name} to {engine}")
             try:
                 get_runtime(engine).require()
-                convert_and_prove(engine, self._model, self._samples, self._folder / engine)
+                shelf, place = self._folder / "shelf", self._folder / engine
+                convert_and_prove(engine, self._model, self._samples, place, shelf=shelf)
             except LissomeError as error:
                 self._failed[engine] = str(error)
 

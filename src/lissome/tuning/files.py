@@ -11,10 +11,10 @@ from lissome.artifacts.card import EngineEntry
 from lissome.compression.quantization.quantize import Quantize
 from lissome.core.context import Context
 from lissome.core.errors import LissomeError
+from lissome.exporting.converters import Examples, onnx_file
 from lissome.exporting.optimize import optimize
 from lissome.exporting.proving import Outputs, check_files, convert_and_prove
 from lissome.exporting.samples import Samples
-from lissome.exporting.to_onnx import to_onnx
 from lissome.graph.engine_facts import ENGINE_FACTS
 from lissome.layers.fake_quantize import is_quantized
 from lissome.runtimes.protocol import ReadsOnnx, Session
@@ -68,6 +68,7 @@ def make_files(
             declined.append(Candidate(engine="all", precision="int8", variant="quantized", reason=str(error)))
     made: dict[tuple[str, str], Files] = {}
     for variant, network in variants.items():
+        shelf = folder / f"shelf-{variant.replace(' ', '-')}"
         for engine in engines:
             if variant == "quantized" and "int8" not in get_runtime(engine).precisions:
                 continue  # it would get the float network once more
@@ -75,12 +76,13 @@ def make_files(
             place = folder / f"{engine}-{variant.replace(' ', '-')}"
             place.mkdir()
             try:
-                made[engine, variant] = Files(place, *convert_and_prove(engine, network, samples, place))
+                proved = convert_and_prove(engine, network, samples, place, shelf=shelf)
+                made[engine, variant] = Files(place, *proved)
             except LissomeError as error:
                 declined.append(Candidate(engine=engine, variant=variant, reason=str(error)))
                 continue
             if variant == "as exported" and isinstance(get_runtime(engine), ReadsOnnx):
-                optimized = _optimized(engine, network, samples, made[engine, variant], folder)
+                optimized = _optimized(engine, network, samples, made[engine, variant], shelf)
                 if isinstance(optimized, Files):
                     made[engine, "optimized"] = optimized
                 elif optimized:
@@ -88,16 +90,16 @@ def make_files(
     return made, declined
 
 
-def _optimized(engine: str, model: nn.Module, samples: Samples, plain: Files, folder: Path) -> Files | str:
+def _optimized(engine: str, model: nn.Module, samples: Samples, plain: Files, shelf: Path) -> Files | str:
     """Return the files of the optimized graph; or why there are none, or "" if no pass found anything to do."""
     runtime = get_runtime(engine)
     if not isinstance(runtime, ReadsOnnx):
         return ""
-    place = folder / f"{engine}-optimized"
+    place = plain.folder.parent / f"{engine}-optimized"
     place.mkdir()
     try:
-        to_onnx(model, samples.single, place / "plain.onnx")
-        outcome = optimize(onnx.load(place / "plain.onnx"), engine=engine if engine in ENGINE_FACTS else None)
+        graph = onnx.load(onnx_file(model, Examples(samples.single, shelf=shelf), place))
+        outcome = optimize(graph, engine=engine if engine in ENGINE_FACTS else None)
         if outcome.parity is None:
             return ""
         runtime.convert(outcome.save(place / "optimized.onnx"), place)
