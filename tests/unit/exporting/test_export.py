@@ -207,8 +207,8 @@ def test_what_is_no_other_size_is_refused(tmp_path, also):
 def test_an_engine_too_rough_by_default_gets_its_exact_options(tmp_path, monkeypatch):
     check = proving.check_files
 
-    def rough(name, reference, samples, folder, *, options=None):
-        parity = check(name, reference, samples, folder, options=options)
+    def rough(name, reference, samples, folder, *, options=None, limits=None):
+        parity = check(name, reference, samples, folder, options=options, limits=limits)
         return parity if options else replace(parity, limits=replace(parity.limits, max_rel=-1.0))
 
     monkeypatch.setattr(proving, "check_files", rough)
