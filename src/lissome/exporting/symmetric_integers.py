@@ -2,6 +2,9 @@
 
 An activation in [low, high] is then ``s clamp(round(x / s), -127, 127)`` with ``s = max(|low|, |high|) / 127``. Results
 are float between the layers that multiply, so only the inputs of those are rounded.
+
+An activation in [0, high], as ReLU gives it, would use half of these integers. It is stored upside down, as
+``127 - x / s`` with ``s = high / 254``: the layer behind takes back the sign in its weights and the 127 in its bias.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,6 +39,7 @@ class IntegerLayer:
         integers: Its weights as int8.
         weight_step: What 1 of these stands for, one an output channel.
         input_step: What 1 of the input's integers stands for.
+        upside_down: The input's integers are ``127 - x / input_step``.
         groups: Groups of a convolution; 1 for a linear layer.
 
     Shape:
@@ -48,6 +52,7 @@ class IntegerLayer:
     integers: Tensor
     weight_step: Tensor
     input_step: float
+    upside_down: bool
     groups: int
 
 
@@ -91,6 +96,7 @@ def _integer_layer(
         integers=integers.round().clamp(-LEVELS, LEVELS).to(torch.int8),
         weight_step=step,
         input_step=symmetric_step(quantizer),
+        upside_down=quantizer.zero_point == quantizer.low,
         groups=groups,
     )
 
@@ -100,12 +106,16 @@ def _along_weight(step: Tensor, weight: Tensor) -> Tensor:
 
 
 def symmetric_step(quantizer: FakeQuantize) -> float:
-    """Return the step of a symmetric range that holds all a quantizer's range holds.
+    """Return the step of integers in ±127 that hold all a quantizer's range holds, one from 0 on upside down.
 
     Example:
         >>> symmetric_step(FakeQuantize(scale=0.5, zero_point=1, low=0, high=255))
         1.0
+        >>> symmetric_step(FakeQuantize(scale=254.0, zero_point=0, low=0, high=255))
+        255.0
     """
+    if quantizer.zero_point == quantizer.low:
+        return quantizer.scale * (quantizer.high - quantizer.low) / (2 * LEVELS)
     ends = (quantizer.low - quantizer.zero_point, quantizer.high - quantizer.zero_point)
     return quantizer.scale * max(map(abs, ends)) / LEVELS
 
@@ -125,7 +135,7 @@ def symmetric_reference(model: nn.Module, inputs: tuple[Tensor, ...], layers: Se
         if one is None:
             continue
         name = f"symmetric_quantizer_{one.call}"
-        graph.add_module(name, FakeQuantize(one.input_step, 0, -LEVELS, LEVELS))
+        graph.add_module(name, FakeQuantize(one.input_step, -LEVELS * one.upside_down, -LEVELS, LEVELS))
         with graph.graph.inserting_before(node):
             rounded = graph.graph.call_module(name, (node.args[0],))
         node.replace_input_with(node.args[0], rounded)

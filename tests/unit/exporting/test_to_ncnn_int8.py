@@ -88,6 +88,61 @@ def test_int8_is_handed_from_layer_to_layer(tmp_path):
     assert made.float_layers == ()
 
 
+@pytest.mark.parametrize("kind", CONVOLUTIONS)
+def test_an_input_from_0_on_uses_all_integers(kind, tmp_path):
+    torch.manual_seed(0)
+    layer = nn.Conv2d(**CONVOLUTIONS[kind])
+    images = torch.rand(3, layer.in_channels, 11, 10)
+    made, output = run(nn.Sequential(FakeQuantize(1 / 255, 0), rounded(layer)), images, tmp_path, (images[:1],))
+    with torch.no_grad():
+        # Its weights are rounded in all of them: a step half as wide leaves a quarter of the input's squared error.
+        rounded_layer = made.reference.get_submodule("1")
+        expected, reference = rounded_layer(images), made.reference(images)
+        coarse = rounded_layer(FakeQuantize(1 / 127, 0, -127, 127)(images))
+    error = float((output - expected).square().mean())
+    assert error < 0.5 * float((coarse - expected).square().mean())
+    assert float((reference - output).abs().max() / expected.abs().max()) < 0.01
+
+
+def test_relu_hands_int8_on_upside_down_and_depthwise_layers_do_so_too(tmp_path):
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(4, 8, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1, groups=8, bias=False), nn.Conv2d(8, 16, 1)]
+    model = nn.Sequential(
+        FakeQuantize(0.03, 128), rounded(layers[0]), nn.ReLU6(), FakeQuantize(2 / 255, 0),
+        rounded(layers[1]), nn.ReLU(), FakeQuantize(1 / 255, 0), rounded(layers[2]),
+        nn.ReLU(), FakeQuantize(0.5 / 255, 0), rounded(nn.Conv2d(16, 3, 3, padding=1)),
+    )  # fmt: skip
+    images = torch.randn(6, 4, 9, 7)
+    made, output = run(model, images, tmp_path)
+    lines = (tmp_path / "ncnn/model.param").read_text().splitlines()
+    assert [line.split()[0] for line in lines[2:]].count("BinaryOp") == 0
+    assert [re.search(r" 8=(\d+)", line)[1] for line in lines if " 8=" in line] == ["102", "101", "102", "2"]
+    assert not any(" 9=" in line for line in lines)
+    with torch.no_grad():
+        expected = made.reference(images)
+    assert float((output - expected).abs().max() / expected.abs().max()) < 0.02
+
+
+def test_relu_that_a_sum_reads_too_is_turned_before_the_layer(tmp_path):
+    class Residual(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = rounded(nn.Conv2d(4, 4, 3, padding=1)), rounded(nn.Conv2d(4, 4, 3, padding=1))
+            self.entry, self.middle = FakeQuantize(0.03, 128), FakeQuantize(2 / 255, 0)
+
+        def forward(self, x):
+            middle = self.middle(torch.relu(self.first(self.entry(x))))
+            return middle + self.second(middle)
+
+    torch.manual_seed(0)
+    images = torch.randn(6, 4, 9, 7)
+    made, output = run(Residual(), images, tmp_path)
+    assert "BinaryOp" in (tmp_path / "ncnn/model.param").read_text()
+    with torch.no_grad():
+        expected = made.reference(images)
+    assert float((output - expected).abs().max() / expected.abs().max()) < 0.02
+
+
 def test_what_is_not_rounded_on_the_way_in_stays_float_and_is_named(tmp_path):
     torch.manual_seed(0)
     first, second = nn.Conv2d(4, 8, 3, padding=1), nn.Conv2d(8, 8, 3)
