@@ -3,6 +3,7 @@
 import importlib.metadata
 import json
 import platform
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,3 +30,14 @@ def write_section(page: str, name: str, text: str) -> None:
     before, _, rest = path.read_text(encoding="utf-8").partition(f"<!-- {name} -->\n")
     _, _, after = rest.partition(f"<!-- end of {name} -->")
     write_text(path, f"{before}<!-- {name} -->\n\n{text.strip()}\n\n<!-- end of {name} -->{after}")
+
+
+def cell(folder: Path, name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Return a cell that a folder has from an earlier run, or make and keep it."""
+    path = folder / f"{''.join(one if one.isalnum() else '_' for one in name)}.json"
+    if path.is_file():
+        done: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return done
+    made = make()
+    write_text(path, json.dumps(made, indent=1))
+    return made

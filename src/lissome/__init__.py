@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from lissome.compression.quantization.correct_bias import CorrectBias
     from lissome.compression.quantization.equalize_layers import EqualizeLayers
     from lissome.compression.quantization.quantize import Quantize
+    from lissome.compression.quantization.quantize_onnx import quantize_onnx
     from lissome.compression.quantization.quantize_weights import QuantizeWeights
     from lissome.compression.quantization.quantize_within import QuantizeWithin
     from lissome.compression.quantization.train_quantized import TrainQuantized
@@ -185,6 +186,7 @@ __all__ = [
     "partition",
     "predict",
     "profile",
+    "quantize_onnx",
     "ranks",
     "recipe_from_toml",
     "recipe_to_toml",
@@ -285,6 +287,7 @@ _HOMES = {
     "partition": "lissome.exporting.partition:partition",
     "predict": "lissome.profiling.roofline:predict",
     "profile": "lissome.profiling.profile:profile",
+    "quantize_onnx": "lissome.compression.quantization.quantize_onnx:quantize_onnx",
     "ranks": "lissome.compression.factorization.ranks",
     "recipe_from_toml": "lissome.tables:recipe_from_toml",
     "recipe_to_toml": "lissome.core.recipe_toml:recipe_to_toml",

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lissome.cli.options import AsJson, Classes, Data, Input, Model, On, Seed, Weights, names_of, shape_of, show
+from lissome.cli.options import AsJson, Classes, Data, Input, Model, On, Seed, Weights, names_of
 from lissome.core.errors import BadRecipeError, SettingError
 
 
@@ -32,12 +32,9 @@ def compress(
         raise SettingError("is missing", where="--data", fix="give sample, cifar10, a folder or an .npz file")
     if recipe is not None and not recipe.is_file():
         raise BadRecipeError("no such file", where=str(recipe))
-    from lissome.cli.arguments import find_model, find_task
-    from lissome.cli.main_job import Job, compress_and_prove
-    from lissome.cli.progress import TerminalProgress
+    from lissome.cli.main_job import Job, Named, compress_named
     from lissome.compression.pruning.prune_channels import PruneChannels
     from lissome.compression.quantization.quantize import Quantize
-    from lissome.core.context import Context
     from lissome.core.recipe import Recipe
     from lissome.tables import recipe_from_toml
     from lissome.training.train import Train
@@ -59,10 +56,5 @@ def compress(
         resume=resume,
         reproduce=" ".join([f"lissome compress {model}", *(f"{k} {v}" for k, v in words.items() if v is not None)]),
     )
-    with TerminalProgress(quiet=as_json) as progress:
-        task = find_task(data, shape_of(input) if input else None, seed)
-        for remark in task.remarks:
-            progress.say(remark)
-        context = Context(task, seed=seed, progress=progress)
-        comparison = compress_and_prove(find_model(model, weights, classes), steps, context, job)
-    show(f"{comparison}\nwrote {out}", comparison.to_dict(), as_json=as_json)
+    named = Named(model=model, weights=weights, classes=classes, data=data, input=input)
+    compress_named(named, steps, job, seed=seed, as_json=as_json)

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from torch import nn
 
+from lissome.cli.arguments import find_model, find_task
+from lissome.cli.options import shape_of, show
+from lissome.cli.progress import TerminalProgress
 from lissome.core.context import Context
 from lissome.core.errors import RunError
 from lissome.core.files import write_text
@@ -71,3 +74,26 @@ def compress_and_prove(model: nn.Module, recipe: Recipe, context: Context, job: 
             write_text(job.result, json.dumps(comparison.to_dict(), indent=2) + "\n")
     shutil.rmtree(job.run)
     return comparison
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """What the user named: the network, its weights and classes, the data and the input shape."""
+
+    model: str
+    weights: Path | None
+    classes: int | None
+    data: str
+    input: str | None
+
+
+def compress_named(named: Named, recipe: Recipe, job: Job, *, seed: int, as_json: bool) -> None:
+    """Find what the user named, do the main job, and show the result."""
+    with TerminalProgress(quiet=as_json) as progress:
+        task = find_task(named.data, shape_of(named.input) if named.input else None, seed)
+        for remark in task.remarks:
+            progress.say(remark)
+        context = Context(task, seed=seed, progress=progress)
+        model = find_model(named.model, named.weights, named.classes)
+        comparison = compress_and_prove(model, recipe, context, job)
+    show(f"{comparison}\nwrote {job.artifact}", comparison.to_dict(), as_json=as_json)

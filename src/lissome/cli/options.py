@@ -87,6 +87,22 @@ def counts_of(text: str, option: str) -> tuple[int, ...]:
     return tuple(int(name) for name in names)
 
 
+def numbers_of(text: str, option: str) -> tuple[float, ...]:
+    """Read numbers separated by commas.
+
+    Raises:
+        SettingError: One is no number.
+
+    Example:
+        >>> numbers_of("0.485,0.456,0.406", "--mean")
+        (0.485, 0.456, 0.406)
+    """
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise SettingError(f"{text!r} is no list of numbers", where=option, fix="write 0.5 or 0.5,0.5,0.5") from None
+
+
 def share_of(text: str, option: str) -> float:
     """Read a share, as a percentage or a number in [0, 1).
 

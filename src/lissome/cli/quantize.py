@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lissome.cli.options import AsJson, Classes, Data, Input, Model, On, Seed, Weights, names_of, shape_of, show
+from lissome.cli.options import AsJson, Classes, Data, Input, Model, Seed, Weights, names_of, numbers_of, share_of
 from lissome.core.errors import SettingError
 from lissome.core.names import choose
 
@@ -27,36 +27,58 @@ def quantize(
     weights: Weights = None,
     classes: Classes = None,
     input: Input = None,
-    max_drop: Annotated[str, typer.Option(help="What the accuracy may lose, e.g. 0.5%.")] = "0.5%",
+    max_drop: Annotated[str | None, typer.Option(help="What the accuracy may lose. Default: 0.5%")] = None,
     bits: Annotated[int, typer.Option(min=2, max=8, help="Bits of the weights.")] = 8,
     calibrator: Annotated[str, typer.Option(help=f"One of {', '.join(_CALIBRATORS)}.")] = "min_max",
     images: Annotated[int, typer.Option(min=1, help="Training images to calibrate on.")] = 256,
     equalize: Annotated[bool, typer.Option("--equalize", help="Equalise layers first.")] = False,
     round: Annotated[bool, typer.Option("--round", help="Round by layer output (AdaRound) at the end.")] = False,
-    on: On = "onnxruntime,ncnn",
+    pixel_scale: Annotated[float, typer.Option(help="Of an .onnx file: what pixels are divided by.")] = 255.0,
+    mean: Annotated[str, typer.Option(help="Of an .onnx file: taken away then, one number or one a channel.")] = "0",
+    std: Annotated[str, typer.Option(help="Of an .onnx file: divided by then.")] = "1",
+    measure: Annotated[float, typer.Option(min=0, help="Of an .onnx file: seconds of timing an engine.")] = 5.0,
+    on: Annotated[str | None, typer.Option(help="Engines. Default: onnxruntime,ncnn; without ncnn for ONNX.")] = None,
     report: Annotated[Path | None, typer.Option(help="An HTML page to write.")] = None,
     run: Annotated[Path | None, typer.Option(help="Folder that keeps finished steps. Default: OUT.run")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last finished step.")] = False,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Quantize a trained network, layer by layer within a budget, prove it on the engines, and measure it."""
+    """Quantize a trained network within a budget of accuracy, or an ONNX file, prove it on the engines, and measure."""
     if data is None:
         raise SettingError("is missing", where="--data", fix="give sample, cifar10, a folder or an .npz file")
-    if model.endswith(".onnx"):
-        raise SettingError("ONNX files are not quantized yet", where=model, fix="give a network, or file.py:function")
-    drop = _share_of(max_drop)
     kind = choose(_CALIBRATORS, calibrator, "calibrator")
-    from lissome.cli.arguments import find_model, find_task
-    from lissome.cli.main_job import Job, compress_and_prove
-    from lissome.cli.progress import TerminalProgress
+    if model.endswith(".onnx"):
+        given = {"--weights": weights, "--classes": classes, "--input": input, "--max-drop": max_drop, "--run": run}
+        given |= {"--report": report, "--resume": resume, "--equalize": equalize, "--round": round, "--bits": bits != 8}
+        for option, value in given.items():
+            if value:
+                raise SettingError("is for networks, not for ONNX files", where=option, fix="leave it out")
+        from lissome.cli.quantize_graph import GraphJob, quantize_file
+        from lissome.core.names import load_attribute
+        from lissome.tables import CALIBRATORS
+
+        asked = GraphJob(
+            source=model,
+            out=out,
+            data=data,
+            calibrator=load_attribute(CALIBRATORS[kind])(),
+            images=images,
+            pixels=(pixel_scale, numbers_of(mean, "--mean"), numbers_of(std, "--std")),
+            runtimes=names_of(on or "onnxruntime", "--on"),
+            seconds=measure,
+            seed=seed,
+        )
+        quantize_file(asked, as_json=as_json)
+        return
+    drop = share_of(max_drop or "0.5%", "--max-drop")
+    from lissome.cli.main_job import Job, Named, compress_named
     from lissome.compression.quantization.ada_round import AdaRound
     from lissome.compression.quantization.correct_bias import CorrectBias
     from lissome.compression.quantization.equalize_layers import EqualizeLayers
     from lissome.compression.quantization.formats import Int8, Uniform
     from lissome.compression.quantization.quantize import Quantize
     from lissome.compression.quantization.quantize_within import QuantizeWithin
-    from lissome.core.context import Context
     from lissome.core.names import load_attribute
     from lissome.core.recipe import Recipe
     from lissome.core.step import Step
@@ -71,34 +93,12 @@ def quantize(
     recipe = Recipe(*before, QuantizeWithin(drop=drop, quantize=inner), AdaRound() if round else CorrectBias())
     job = Job(
         name=Path(model.partition(":")[0]).stem,
-        runtimes=names_of(on, "--on"),
+        runtimes=names_of(on or "onnxruntime,ncnn", "--on"),
         artifact=out,
         run=run or out.with_name(f"{out.name}.run"),
         page=report,
         resume=resume,
-        reproduce=f"lissome quantize {model} --data {data} --max-drop {max_drop} --bits {bits} --on {on} --seed {seed}",
+        reproduce=f"lissome quantize {model} --data {data} --max-drop {max_drop or '0.5%'} --bits {bits} --seed {seed}",
     )
-    with TerminalProgress(quiet=as_json) as progress:
-        task = find_task(data, shape_of(input) if input else None, seed)
-        for remark in task.remarks:
-            progress.say(remark)
-        context = Context(task, seed=seed, progress=progress)
-        comparison = compress_and_prove(find_model(model, weights, classes), recipe, context, job)
-    show(f"{comparison}\nwrote {out}", comparison.to_dict(), as_json=as_json)
-
-
-def _share_of(text: str) -> float:
-    """Read 0.5% or 0.005 as a share.
-
-    Example:
-        >>> _share_of("0.5%"), _share_of("0.01")
-        (0.005, 0.01)
-    """
-    number, percent = (text[:-1], True) if text.endswith("%") else (text, False)
-    try:
-        share = float(number) / (100 if percent else 1)
-    except ValueError:
-        share = -1.0
-    if not 0 <= share < 1:
-        raise SettingError(f"{text!r} is no share", where="--max-drop", fix="write 0.5% or 0.005")
-    return share
+    named = Named(model=model, weights=weights, classes=classes, data=data, input=input)
+    compress_named(named, recipe, job, seed=seed, as_json=as_json)

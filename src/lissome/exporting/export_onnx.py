@@ -35,6 +35,7 @@ def export_onnx(
     path: str | os.PathLike[str],
     *,
     runtimes: Sequence[str] = ("onnxruntime",),
+    samples: Array | None = None,
     seed: int = 0,
 ) -> Artifact:
     """Convert an ONNX graph for engines, compare each with the graph as onnxruntime runs it unoptimised, and write it.
@@ -43,7 +44,9 @@ def export_onnx(
         graph: An .onnx file with inputs of known size; a free batch stays free.
         path: The `.lissome` file, written whole or not at all.
         runtimes: Engines that read ONNX.
-        seed: Seed of the noise that is compared on.
+        samples: What a graph of one input is compared on, (N, …) float32; None takes seeded noise, which a quantized
+            graph cannot be judged on where its pictures look otherwise.
+        seed: Seed of the noise.
 
     Raises:
         BadModelError: The graph cannot be read, or an input is no float array of known size.
@@ -60,6 +63,11 @@ def export_onnx(
     shapes = _input_shapes(Path(graph))
     generator = np.random.default_rng(seed)
     inputs = [generator.standard_normal((COUNT, *shape), dtype=np.float32) for shape in shapes]
+    origin = f"{COUNT} times seeded noise"
+    if samples is not None:
+        if len(shapes) != 1 or samples.shape[1:] != shapes[0]:
+            raise SettingError(f"are {samples.shape}, the graph takes {shapes}", where="samples", fix="leave them out")
+        inputs, origin = [samples[:COUNT]], f"{min(COUNT, len(samples))} inputs given"
     contents: dict[str, bytes] = {}
     engines: dict[str, EngineEntry] = {}
     with tempfile.TemporaryDirectory(prefix="lissome-") as temporary:
@@ -77,7 +85,7 @@ def export_onnx(
         input_shapes=tuple(shapes),
         output_shapes=tuple(one.shape[1:] for one in expected),
         engines=engines,
-        samples=f"{COUNT} times seeded noise; the source is the ONNX graph, unoptimised",
+        samples=f"{origin}; the source is the ONNX graph, unoptimised",
         samples_file=FILE,
         versions={"lissome": importlib.metadata.version("lissome")},
         seed=seed,

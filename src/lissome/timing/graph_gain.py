@@ -57,5 +57,6 @@ def measure_graphs(
             place.mkdir()
             (place / "given.onnx").write_bytes(serialized(graph))
             runtime.convert(place / "given.onnx", place)
-            sessions[name] = runtime.load(place, threads=threads, precision="float32")
+            # The first is the graph's own: int8 where it is quantized, else float32.
+            sessions[name] = runtime.load(place, threads=threads, precision=runtime.offers(place)[0])
         return measure_sessions(sessions, *noise, baseline=baseline, rounds=50, seconds=seconds, seed=seed)

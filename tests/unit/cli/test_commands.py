@@ -8,10 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from PIL import Image
+from torch import nn
 
 from lissome.cli import main
 from lissome.cli.options import counts_of, names_of, shape_of
 from lissome.core.errors import SettingError
+from lissome.exporting.to_onnx import to_onnx
 from lissome.models.catalog import CATALOG
 from lissome.runtimes.artifact import load
 
@@ -156,6 +160,25 @@ def test_quantize_refuses_in_one_line(
     assert stop.value.code == 2
     assert said in capsys.readouterr().err
     assert not (tmp_path / "q.lissome").exists()
+
+
+def test_quantize_takes_an_onnx_file_and_pictures(run: Run, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    body = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 4, 3), nn.ReLU(), nn.Conv2d(4, 2, 1))
+    to_onnx(body, (torch.zeros(1, 3, 12, 12),), tmp_path / "float.onnx")
+    (tmp_path / "pictures").mkdir()
+    for number in range(8):
+        pixels = np.random.default_rng(number).integers(0, 255, (14, 12, 3)).astype(np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"pictures/{number}.png")
+    line = "quantize float.onnx --data pictures --mean 0.5 --std 0.5 --out q.lissome --measure 0.05"
+    table = json.loads(run(f"{line} --json"))
+    assert [one["applied"] for one in table["layers"]] == [True, True, True, False]
+    assert table["calibration_images"] == 6
+    assert table["judged_on_images"] == 2
+    assert table["cosine"]["output"] > 0.99
+    assert table["measured"]["onnxruntime"]["baseline"] == "before"
+    assert load(tmp_path / "q.lissome").card.engines["onnxruntime"].precision == "int8"
+    assert not list(tmp_path.glob("*.graph.onnx"))
 
 
 def test_shapes_names_and_counts() -> None:
