@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lissome.compression.folding.fold_batch_norm import FoldBatchNorm
     from lissome.compression.folding.fold_branches import FoldBranches
     from lissome.compression.pruning import scores
+    from lissome.compression.pruning.keep_classes import KeepClasses
     from lissome.compression.pruning.prune_blocks import PruneBlocks
     from lissome.compression.pruning.prune_channels import PruneChannels
     from lissome.compression.pruning.prune_gradually import PruneGradually
@@ -124,6 +125,7 @@ __all__ = [
     "FactorizeLinear",
     "FoldBatchNorm",
     "FoldBranches",
+    "KeepClasses",
     "LatencyTable",
     "LayerBench",
     "LissomeError",
@@ -222,6 +224,7 @@ _HOMES = {
     "FactorizeLinear": "lissome.compression.factorization.factorize_linear:FactorizeLinear",
     "FoldBatchNorm": "lissome.compression.folding.fold_batch_norm:FoldBatchNorm",
     "FoldBranches": "lissome.compression.folding.fold_branches:FoldBranches",
+    "KeepClasses": "lissome.compression.pruning.keep_classes:KeepClasses",
     "LatencyTable": "lissome.profiling.latency_table:LatencyTable",
     "LayerBench": "lissome.timing.layer_bench:LayerBench",
     "LissomeError": "lissome.core.errors:LissomeError",

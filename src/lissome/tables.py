@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from lissome.core.recipe import Recipe
 
 STEPS: Mapping[str, str] = {
+    "KeepClasses": "lissome.compression.pruning.keep_classes:KeepClasses",
     "PruneBlocks": "lissome.compression.pruning.prune_blocks:PruneBlocks",
     "PruneChannels": "lissome.compression.pruning.prune_channels:PruneChannels",
     "PruneGradually": "lissome.compression.pruning.prune_gradually:PruneGradually",

@@ -13,6 +13,13 @@ from lissome.core.names import load_attribute
 from lissome.tables import KINDS, STEPS
 
 EXAMPLES = {
+    "KeepClasses": ls.KeepClasses(
+        classes=(2,),
+        other=True,
+        prune=ls.PruneChannels(keep=0.5, score=ls.scores.ActivationMean(images=16)),
+        recalibrate=ls.RecalibrateBatchNorm(images=16),
+        train=ls.Train(epochs=1, batch_size=16, teacher="original"),
+    ),
     "PruneBlocks": ls.PruneBlocks(keep=0.8, objective="macs", criterion="least_squares", images=16, chains=True),
     "PruneChannels": ls.PruneChannels(keep=0.5, score=ls.scores.Random(), scope="global", multiple_of=4, skip=("9*",)),
     "PruneGradually": ls.PruneGradually(
@@ -152,7 +159,10 @@ def test_it_changes_the_network_and_says_so(step, model, context):
 
 def test_the_new_model_takes_the_same_input_and_gives_outputs_of_the_same_shape(step, model, context):
     images, _ = next(iter(context.task.test.batches(4)))
-    assert step.apply(model, context).model.eval()(images).shape == model(images).shape
+    outcome = step.apply(model, context)
+    # A step that keeps some classes says so in the context of the steps behind it.
+    assert outcome.model.eval()(images).shape == (4, outcome.context.task.classes)
+    assert outcome.context.task.classes == (2 if isinstance(step, ls.KeepClasses) else 3)
 
 
 def test_the_same_seed_gives_the_same_bytes_whatever_the_global_generator_does(step, model, context):

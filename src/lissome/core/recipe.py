@@ -37,6 +37,12 @@ class Recipe(Step):
         needs = {need for step in self.steps for need in step.requires()}
         return tuple(sorted(needs - {Need.ORIGINAL}, key=lambda need: need.name))
 
+    def context_after(self, context: Context) -> Context:
+        """Return the context as the steps leave it, one after another."""
+        for step in self.steps:
+            context = step.context_after(context)
+        return context
+
     def change(self, model: nn.Module, context: Context) -> Change:
         """Not used: a recipe's work is done by `apply`, which keeps the receipt of each step."""
         return Change(self.apply(model, context).model)
@@ -60,7 +66,7 @@ class Recipe(Step):
             context.progress.say(f"step {number} of {len(self.steps)}: {type(step).__name__}")
             outcome = self._recalled(context, key) or self._fresh(context, key, step, current)
             parts.append(outcome)
-            current = outcome.model
+            current, context = outcome.model, step.context_after(context)
         seconds = sum(part.seconds for part in parts)
         return Outcome(
             model=current,

@@ -45,6 +45,10 @@ class Step(ABC):
     def change(self, model: nn.Module, context: Context) -> Change:
         """Do the work on a copy that belongs to this step."""
 
+    def context_after(self, context: Context) -> Context:
+        """Return the context of the steps behind this one; another one where a step changes what the network is for."""
+        return context
+
     def apply(self, model: nn.Module, context: Context) -> Outcome:
         """Return a new model and a receipt; the model given is untouched.
 
@@ -66,7 +70,7 @@ class Step(ABC):
             notes=tuple(change.notes),
             measurements=dict(change.measurements),
             seconds=time.perf_counter() - started,
-            context=context,
+            context=self.context_after(context),
         )
 
     def check(self, model: nn.Module, context: Context) -> None:

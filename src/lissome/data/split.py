@@ -1,5 +1,6 @@
 """One part of the data: images with labels, read in batches."""
 
+import copy
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -54,6 +55,12 @@ class Split(ABC):
     def subset(self, positions: Indices) -> Self:
         """Return a split of the images at these positions of this one, in that order."""
         return self._subset(self._indices[positions])
+
+    def relabelled(self, mapping: Labels) -> Self:
+        """Return the same images with other labels: each becomes ``mapping[label]``."""
+        changed = copy.copy(self)
+        changed._all_labels = mapping[self._all_labels]
+        return changed
 
     def batches(
         self,

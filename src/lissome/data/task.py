@@ -1,5 +1,6 @@
 """What a network is for: data, loss and metric."""
 
+import dataclasses
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from lissome.core.errors import SettingError
 from lissome.core.preprocessing import Preprocessing
 from lissome.data.arrays import array_parts
 from lissome.data.cifar10 import cifar10_parts
+from lissome.data.class_subset import OTHER, class_numbers, subset_of
 from lissome.data.dataset_split import loader_parts
 from lissome.data.folder import folder_parts
 from lissome.data.metrics import top1_correct
@@ -62,6 +64,34 @@ class Task:
     def classes(self) -> int:
         """Number of classes."""
         return len(self.class_names)
+
+    def only(self, classes: Sequence[int | str], *, other: bool = False) -> Self:
+        """Return the task of some of the classes, numbered anew from 0 in their order here.
+
+        Args:
+            classes: Their numbers or names, in any order.
+            other: Images of all other classes stay as one class more, the last; of the training images no more of
+                them than of the classes named.
+
+        Raises:
+            SettingError: A class does not exist, is named twice, or it is none or all of them.
+            UnknownNameError: No class is called so.
+
+        Example:
+            >>> import numpy as np
+            >>> pixels, labels = np.zeros((40, 8, 8, 3), np.uint8), np.arange(40) % 4
+            >>> task = Task.from_arrays(pixels, labels, pixels, labels, class_names=["cat", "dog", "frog", "horse"])
+            >>> some = task.only(["frog", "cat"], other=True)
+            >>> some.class_names, len(task.test), len(some.test), len(some.train), len(task.only([1]).train)
+            (('cat', 'frog', 'other'), 40, 40, 36, 9)
+        """
+        chosen = class_numbers(classes, self.class_names)
+        parts = {
+            name: subset_of(getattr(self, name), chosen, self.classes, other=other, even=name == "train")
+            for name in ("train", "validation", "test")
+        }
+        names = (*(self.class_names[one] for one in chosen), *((OTHER,) if other else ()))
+        return dataclasses.replace(self, **parts, class_names=names)
 
     @classmethod
     def from_arrays(
