@@ -99,7 +99,8 @@ class RandomGraph:
 
     def pool(self, name, channels, side, choice):
         op = ("MaxPool", "AveragePool")[choice % 2]
-        return [(self.node(op, [name], kernel_shape=[3, 3], pads=[1] * 4)[0], channels, side)]
+        counts = {"count_include_pad": choice // 2 % 2} if op == "AveragePool" else {}
+        return [(self.node(op, [name], kernel_shape=[3, 3], pads=[1] * 4, **counts)[0], channels, side)]
 
     def model(self):
         read = {name for node in self.nodes for name in node.input}
