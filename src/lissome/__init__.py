@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from lissome.data.task import Task
     from lissome.detection.average_precision import average_precision
     from lissome.detection.box_task import box_task, coco128_task
+    from lissome.detection.compare_detectors import compare_detectors
     from lissome.detection.detect import detect
     from lissome.detection.detectors import create_detector
     from lissome.detection.draw import draw_boxes
@@ -169,6 +170,7 @@ __all__ = [
     "calibrators",
     "coco128_task",
     "compare",
+    "compare_detectors",
     "create",
     "create_detector",
     "detect",
@@ -271,6 +273,7 @@ _HOMES = {
     "calibrators": "lissome.compression.quantization.calibrators",
     "coco128_task": "lissome.detection.box_task:coco128_task",
     "compare": "lissome.timing.side_by_side:compare",
+    "compare_detectors": "lissome.detection.compare_detectors:compare_detectors",
     "create": "lissome.models.create:create",
     "create_detector": "lissome.detection.detectors:create_detector",
     "detect": "lissome.detection.detect:detect",

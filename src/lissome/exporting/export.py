@@ -20,6 +20,7 @@ from lissome.core.outcome import Outcome
 from lissome.core.recipe_toml import settings_to_toml
 from lissome.core.step import require_finite
 from lissome.exporting.converters import CONVERTERS
+from lissome.exporting.parity import Limits
 from lissome.exporting.proving import Outputs, convert_and_prove, outputs_of
 from lissome.exporting.samples import Samples, resized, take_samples
 from lissome.exporting.stored_samples import FILE, pack_samples
@@ -37,6 +38,7 @@ def export(
     context: Context | None = None,
     measurements: Mapping[str, Any] | None = None,
     also: tuple[int, ...] | None = None,
+    limits: Limits | None = None,
 ) -> Artifact:
     """Convert a network for engines, prove each, and write one file with all of them.
 
@@ -48,6 +50,9 @@ def export(
         measurements: Figures for the card, by name with the unit.
         also: Another input shape (C, H, W) that the files must take: rows and columns are then free. The samples are
             resized to it, and compared in both sizes.
+        limits: What an engine's outputs may differ by; None is for all float files, and for classifiers in integers. A
+            detector's integers get `lissome.exporting.parity.DETECTOR_INTEGER`; count its average precision on the
+            engine, which decides. The limits are stored in the file.
 
     Raises:
         SettingError: No engine is named, there is nothing to take a sample from, or `also` is no other size.
@@ -80,7 +85,7 @@ def export(
         shelf = Path(temporary, "shelf")
         for name in dict.fromkeys(runtimes):
             context.progress.say(f"exporting to {name}")
-            made = convert_and_prove(name, model, samples, Path(temporary), larger, shelf=shelf)
+            made = convert_and_prove(name, model, samples, Path(temporary), larger, shelf=shelf, limits=limits)
             engines[name], expected[name] = made
             contents |= {file: Path(temporary, file).read_bytes() for file in engines[name].files}
     contents[FILE] = pack_samples([one.numpy() for one in samples.inputs], expected)

@@ -30,6 +30,7 @@ def convert_and_prove(
     larger: Samples | None = None,
     *,
     shelf: Path | None = None,
+    limits: Limits | None = None,
 ) -> tuple[EngineEntry, Outputs]:
     """Write the files of one engine and compare them with the network.
 
@@ -40,6 +41,7 @@ def convert_and_prove(
         folder: Where to write.
         larger: Samples of another size that the files must take, too.
         shelf: A folder that keeps this network's ONNX file from one engine to the next; None for none.
+        limits: What is demanded; None takes those of float files, or of integer ones where the reference rounds.
 
     Returns:
         The card's entry, and the outputs that the engine's source gives.
@@ -51,19 +53,21 @@ def convert_and_prove(
     """
     adapter = get_runtime(name)
     conversion = CONVERTERS[name](model, Examples(samples.single, larger.single if larger else None, shelf), folder)
-    limits = INTEGER if is_quantized(conversion.reference) else FLOAT
+    wanted = limits or (INTEGER if is_quantized(conversion.reference) else FLOAT)
     expected = outputs_of(conversion.reference, samples)
-    parity = check_files(name, expected, samples, folder, limits=limits)
+    parity = check_files(name, expected, samples, folder, limits=wanted)
     options, note = {}, conversion.note
     if parity.failure and adapter.exact:
         rough, options = parity, dict(adapter.exact)
-        parity = check_files(name, expected, samples, folder, options=options, limits=limits)
+        parity = check_files(name, expected, samples, folder, options=options, limits=wanted)
         note = "; ".join(filter(None, (note, f"its defaults compute too roughly: {rough.failure}")))
     if parity.failure:
-        place = first_divergence(name, conversion.reference, samples, limits, larger)
+        place = first_divergence(name, conversion.reference, samples, wanted, larger)
         parity.require(f"first after {place}" if place else "")
     if larger:
-        check_files(name, conversion.reference, larger, folder, options=options).require("in the other size")
+        check_files(name, conversion.reference, larger, folder, options=options, limits=wanted).require(
+            "in the other size"
+        )
     precision = adapter.load(folder, options=options).describe().precision
     slow = adapter.float_layers(folder) if precision == "int8" else ()
     if slow:

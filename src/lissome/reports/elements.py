@@ -110,14 +110,16 @@ class PicturePair:
     """Two pictures that belong together.
 
     Args:
-        pictures: PNG data URIs.
+        pictures: PNG or JPEG data URIs.
         names: What each shows.
         caption: What they have in common.
+        is_photo: Whether they are photographs, shown large and smooth.
     """
 
     pictures: tuple[str, str]
     names: tuple[str, str]
     caption: str
+    is_photo: bool = False
 
 
 @dataclass(frozen=True, slots=True)

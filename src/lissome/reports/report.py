@@ -12,6 +12,7 @@ from plotly.offline import get_plotlyjs
 from lissome.core.errors import SettingError
 from lissome.core.files import write_text
 from lissome.reports.comparison_article import comparison_article
+from lissome.reports.detectors_article import detectors_article
 from lissome.reports.elements import Article
 from lissome.reports.ghosts_article import ghosts_article
 from lissome.reports.outcome_article import outcome_article
@@ -31,6 +32,7 @@ _ARTICLES: Mapping[tuple[str, ...], Callable[[Mapping[str, Any]], Article]] = {
     ("step", "parts"): outcome_article,
     ("rows", "params", "macs"): profile_article,
     ("ghost_layers",): ghosts_article,
+    ("detectors", "precision", "seen"): detectors_article,
 }
 
 
@@ -39,7 +41,8 @@ def report(path: str | os.PathLike[str], *results: Reportable) -> Path:
 
     Args:
         path: The file to write, whole or not at all; its folder is made if absent.
-        results: Any mix of `Profile`, `Outcome`, `Comparison` and `Ghosts`, at least one, shown in this order.
+        results: Any mix of `Profile`, `Outcome`, `Comparison`, `DetectorComparison` and `Ghosts`, at least one,
+            shown in this order.
 
     Returns:
         The path.
