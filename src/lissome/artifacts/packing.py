@@ -6,7 +6,7 @@ their files whole, so they are packed in the archive only.
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,7 +29,8 @@ _SAMPLE = 2048
 _DENSE_BITS = 6.5
 _TEXT_GAIN = 0.5
 _WORTH = 0.95
-_FLOAT_CODECS = {32: Spaced.likely, 33: ShortFloats.likely}
+_FLOAT_CODECS: Mapping[int, Callable[[Words], float]] = {32: Spaced.likely, 33: ShortFloats.likely}
+_SPARSE_CODECS = (1, 2, 5)
 _LEAST_LIKELY = 0.1
 
 
@@ -111,8 +112,9 @@ def shortest(stretch: bytes) -> Piece:
         if not _repeats(words):
             continue
         ends = stretch[:start], stretch[start + words.nbytes :]
+        passed_over = {_RAW, _TEXT, *_FLOAT_CODECS, *(() if _has_zeros(words) else _SPARSE_CODECS)}
         for number, one in CODECS.items():
-            encoded = None if number == _TEXT or number in _FLOAT_CODECS else one.encode(words)
+            encoded = None if number in passed_over else one.encode(words)
             packed = None if encoded is None else b"".join([*ends, encoded])
             if packed is not None and len(packed) < len(best):
                 best, codec, width, before = packed, number, wide, start
@@ -163,6 +165,12 @@ def _repeats(words: Words) -> bool:
     """Tell whether words repeat each other, in a sample, often enough for a codec to be tried."""
     sample = _sample(words)
     return len(np.unique(sample)) <= (1 - _FEWEST_REPEATS) * len(sample)
+
+
+def _has_zeros(words: Words) -> bool:
+    """Tell whether a sample has zeros enough for a codec that leaves them out."""
+    sample = _sample(words)
+    return int((sample == 0).sum()) >= _FEWEST_REPEATS * len(sample)
 
 
 def _entropy_bits(stretch: bytes) -> float:

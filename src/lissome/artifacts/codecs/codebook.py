@@ -27,12 +27,14 @@ class Codebook(Codec):
     """
 
     def encode(self, words: Words) -> bytes | None:
-        """Return the values and the places, lowest bit first; None where there are too many values."""
+        """Return the values and the places, lowest bit first; None where there are too many values to save a bit."""
         found = split(words)
         if found is None:
             return None
         values, places = found
         bits = _bits(len(values))
+        if bits >= 8 * words.itemsize:
+            return None
         columns = (places[:, None] >> np.arange(bits, dtype=np.uint16)) & 1
         return write_values(values) + np.packbits(columns.astype(np.uint8), bitorder="little").tobytes()
 
@@ -58,11 +60,24 @@ def split(words: Words) -> tuple[Words, Places] | None:
     """Return the distinct words in order and the place of each word among them; None where they are too many."""
     if len(words) == 0:
         return words, np.zeros(0, np.uint16)
+    if words.itemsize <= 2:
+        return _split_by_counting(words)
     sample = words[:: len(words) // _SAMPLE + 1]
     if len(words) > _SAMPLE and len(np.unique(sample)) > len(sample) // 2:
         return None  # no use in sorting all of them
     values, places = np.unique(words, return_inverse=True)
     return (values, places.astype(np.uint16)) if len(values) <= MOST_VALUES else None
+
+
+def _split_by_counting(words: Words) -> tuple[Words, Places] | None:
+    """Do what `split` does for short words, of which there are so few kinds that nothing need be sorted."""
+    counts = np.bincount(words, minlength=1 << 8 * words.itemsize)
+    values = counts.nonzero()[0]
+    if len(values) > MOST_VALUES:
+        return None
+    places = np.zeros(len(counts), np.uint16)
+    places[values] = np.arange(len(values), dtype=np.uint16)
+    return values.astype(words.dtype), places[words]
 
 
 def write_values(values: Words) -> bytes:

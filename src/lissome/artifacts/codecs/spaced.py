@@ -17,6 +17,7 @@ _SHORTEST = 24
 _WINDOW = 1024
 _MOST = 0xFFFF
 _SAMPLES = 64
+_MOST_SHIFT = 36  # 24 bits of mantissa and as many of shift stay within 63
 
 Wide = npt.NDArray[np.int64]
 
@@ -36,12 +37,23 @@ class Spaced(Codec):
 
     @staticmethod
     def likely(words: Words) -> float:
-        """Return the share of short stretches, out of a sample, that are evenly spaced; (0, 1]."""
+        """Return the share of short stretches, out of a sample, that are evenly spaced."""
         if words.dtype.itemsize != 4 or len(words) < _SHORTEST:
             return 0.0
         starts = np.linspace(0, len(words) - _SHORTEST, _SAMPLES).astype(np.int64)
         windows = words[starts[:, None] + np.arange(_SHORTEST)]
-        return sum(_run_of(_integers(one)[0])[0] >= _SHORTEST for one in windows) / _SAMPLES
+        values = windows.view("<f4")
+        sound = np.isfinite(values) & ~((values == 0) & (windows != 0))
+        mantissa, exponent = np.frexp(np.where(sound, values, 0).astype(np.float64))
+        is_zero = values == 0
+        highest = np.where(is_zero, -200, exponent).max(axis=1, keepdims=True)
+        lowest = np.where(is_zero, 200, exponent).min(axis=1, keepdims=True)
+        shift = np.where(is_zero, 0, np.minimum(exponent - lowest, _MOST_SHIFT))
+        integers = (mantissa * 2.0**24).astype(np.int64) << shift
+        step = np.gcd.reduce(np.abs(integers - integers[:, :1]), axis=1)
+        span = (integers.max(axis=1) - integers.min(axis=1)) // np.maximum(step, 1)
+        fits = sound.all(axis=1) & (highest - lowest <= _MOST_SHIFT)[:, 0] & (span < 1 << _WIDTHS[-1])
+        return float(fits.mean())
 
     def encode(self, words: Words) -> bytes:
         """Return heads and packed integers, run after run."""
@@ -107,7 +119,7 @@ def _integers(words: Words) -> tuple[Wide, int]:
     exponent = np.where(values != 0, exponent, 127)
     lowest = np.minimum.accumulate(exponent)
     highest = np.maximum.accumulate(np.where(values != 0, exponent, -200))
-    right = sound & ((highest - lowest <= 36) | (highest == -200))
+    right = sound & ((highest - lowest <= _MOST_SHIFT) | (highest == -200))
     length = len(words) if right.all() else int(right.argmin())
     if length == 0:
         return np.zeros(0, np.int64), 0
