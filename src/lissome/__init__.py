@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from lissome.core.recipe_toml import recipe_to_toml
     from lissome.core.run_directory import RunDirectory
     from lissome.core.step import Step
+    from lissome.data import augmentations
     from lissome.data.embedded_sample import sample
     from lissome.data.task import Task
     from lissome.detection.average_precision import average_precision
@@ -95,7 +96,7 @@ if TYPE_CHECKING:
     from lissome.timing.throughput import throughput
     from lissome.timing.time_layers import time_layers
     from lissome.timing.verify import verify
-    from lissome.training import optimizers, regularizers, transfers
+    from lissome.training import losses, optimizers, regularizers, transfers
     from lissome.training.evaluate import evaluate
     from lissome.training.recalibrate_batch_norm import RecalibrateBatchNorm
     from lissome.training.train import Train
@@ -162,6 +163,7 @@ __all__ = [
     "UnknownNameError",
     "WeightsError",
     "advise",
+    "augmentations",
     "average_precision",
     "bench",
     "bench_models",
@@ -182,6 +184,7 @@ __all__ = [
     "ghosts",
     "load",
     "load_weights",
+    "losses",
     "measure",
     "measure_factors",
     "measure_layers",
@@ -265,6 +268,7 @@ _HOMES = {
     "UnknownNameError": "lissome.core.errors:UnknownNameError",
     "WeightsError": "lissome.core.errors:WeightsError",
     "advise": "lissome.advice.advise:advise",
+    "augmentations": "lissome.data.augmentations",
     "average_precision": "lissome.detection.average_precision:average_precision",
     "bench": "lissome.timing.bench:bench",
     "bench_models": "lissome.timing.bench_models:bench_models",
@@ -285,6 +289,7 @@ _HOMES = {
     "ghosts": "lissome.advice.ghosts:ghosts",
     "load": "lissome.runtimes.artifact:load",
     "load_weights": "lissome.models.weights:load_weights",
+    "losses": "lissome.training.losses",
     "measure": "lissome.timing.measure:measure",
     "measure_factors": "lissome.timing.measure_factors:measure_factors",
     "measure_layers": "lissome.timing.measure_layers:measure_layers",

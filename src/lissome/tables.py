@@ -110,8 +110,34 @@ TRANSFERS: Mapping[str, str] = {
 }
 """What a student takes over from its teacher."""
 
+LOSSES: Mapping[str, str] = {
+    "CrossEntropy": "lissome.training.losses:CrossEntropy",
+    "Focal": "lissome.training.losses:Focal",
+    "HardExamples": "lissome.training.losses:HardExamples",
+    "RefinedLabels": "lissome.training.losses:RefinedLabels",
+}
+"""What training makes small."""
+
 AUGMENTATIONS: Mapping[str, str] = {
-    "CropFlip": "lissome.data.augment_crop_flip:CropFlip",
+    "Brightness": "lissome.data.augmentations:Brightness",
+    "Contrast": "lissome.data.augmentations:Contrast",
+    "Crop": "lissome.data.augmentations:Crop",
+    "CropFlip": "lissome.data.augmentations:CropFlip",
+    "CutMix": "lissome.data.augmentations:CutMix",
+    "Cutout": "lissome.data.augmentations:Cutout",
+    "Flip": "lissome.data.augmentations:Flip",
+    "FourierMix": "lissome.data.augmentations:FourierMix",
+    "GridMask": "lissome.data.augmentations:GridMask",
+    "HideAndSeek": "lissome.data.augmentations:HideAndSeek",
+    "Hue": "lissome.data.augmentations:Hue",
+    "MixUp": "lissome.data.augmentations:MixUp",
+    "Mosaic": "lissome.data.augmentations:Mosaic",
+    "Noise": "lissome.data.augmentations:Noise",
+    "Policy": "lissome.data.augmentations:Policy",
+    "RandomErasing": "lissome.data.augmentations:RandomErasing",
+    "Rotate": "lissome.data.augmentations:Rotate",
+    "Saturation": "lissome.data.augmentations:Saturation",
+    "Scale": "lissome.data.augmentations:Scale",
 }
 """What happens to batches of training images."""
 
@@ -126,6 +152,7 @@ KINDS: Mapping[str, str] = {
     **BRANCH_SCALES,
     **REGULARIZERS,
     **TRANSFERS,
+    **LOSSES,
     **AUGMENTATIONS,
 }
 """Everything that can stand behind ``kind =`` in a recipe."""

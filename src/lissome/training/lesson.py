@@ -94,6 +94,20 @@ class Lesson:
         Raises:
             BadModelError: The teacher has other classes.
         """
+        shown = self.shown(output, images)
+        features = self.taps.take() if self.taps else ()
+        losses = []
+        for one, adapters, place in zip(self.transfers, self.adapters, self.places, strict=True):
+            sides = Answer(output, features[place]), Answer(shown.logits, shown.features[place])
+            losses.append(one.weight * one.loss(*sides, labels, adapters))
+        return torch.stack(losses).sum()
+
+    def shown(self, output: Tensor, images: Tensor) -> Answer:
+        """Return the teacher's answer to the images, of the student's classes.
+
+        Raises:
+            BadModelError: The teacher has other classes.
+        """
         shown = self.teacher(images)
         if shown.logits.shape != output.shape:
             raise BadModelError(
@@ -101,12 +115,7 @@ class Lesson:
                 where="teacher",
                 fix="give a teacher of the same classes",
             )
-        features = self.taps.take() if self.taps else ()
-        losses = []
-        for one, adapters, place in zip(self.transfers, self.adapters, self.places, strict=True):
-            sides = Answer(output, features[place]), Answer(shown.logits, shown.features[place])
-            losses.append(one.weight * one.loss(*sides, labels, adapters))
-        return torch.stack(losses).sum()
+        return shown
 
     def parameters(self) -> Iterator[nn.Parameter]:
         """Yield what is trained with the student and thrown away."""

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from lissome.training.lesson import Lesson
+from lissome.training.losses.refined_labels import RefinedLabels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,7 +15,7 @@ class Objective:
     """The loss of a network on a batch.
 
     Args:
-        hard: The loss of (output, labels).
+        hard: The loss of (output, labels); `RefinedLabels` takes the place of the lesson and asks its teacher.
         dtype: What the layers compute in; losses are always float32.
         lesson: What a teacher adds; None trains without.
         alpha: Weight of the lesson, [0, 1]; the hard loss has the rest.
@@ -35,6 +36,8 @@ class Objective:
         with torch.autocast("cpu", torch.bfloat16, enabled=self.dtype == torch.bfloat16):
             output = model(images)
         output = output.float()
+        if isinstance(self.hard, RefinedLabels) and self.lesson is not None:
+            return self.hard(output, self.hard.refined(labels, self.lesson.shown(output, images).logits))
         loss = self.hard(output, labels)
         if self.lesson is None:
             return loss

@@ -19,12 +19,14 @@ from lissome.core.outcome import Note
 from lissome.core.step import Change, Step
 from lissome.data.augment_crop_flip import CropFlip
 from lissome.data.augmentation import Augmentation
+from lissome.data.augmentations.prepared import prepared
 from lissome.training.evaluate import evaluate
 from lissome.training.histogram import histogram, share_near_zero
 from lissome.training.kept_sharing import KeptSharing
 from lissome.training.kept_zeros import KeptZeros
 from lissome.training.lesson import Lesson
 from lissome.training.loop import Batches, Loop
+from lissome.training.losses import CrossEntropy, Focal, HardExamples, RefinedLabels
 from lissome.training.memory_layout import fastest_layout
 from lissome.training.objective import Objective
 from lissome.training.optimizers import SGD, AdamW, RepSGD
@@ -40,6 +42,7 @@ from lissome.training.transfers import (
 )
 
 SMALL_IMAGE = 64
+ALPHA = 0.9
 
 TeacherSetting = nn.Module | Literal["original", "self"]
 AnyTransfer = SoftTargets | DecoupledTargets | FeatureHints | AttentionTransfer | Relations
@@ -64,9 +67,12 @@ class Train(Step):
         alpha: Weight of what the teacher says, [0, 1]; the labels have the rest.
         transfers: What is learnt from the teacher: `SoftTargets`, `DecoupledTargets`, `FeatureHints`,
             `AttentionTransfer`, `Relations`, added up by their weights; empty is `SoftTargets` of this `temperature`.
+        loss: `CrossEntropy`, `Focal`, `HardExamples` or `RefinedLabels` (which asks the teacher and takes the place of
+            the transfers) instead of the task's cross entropy; None takes the task's own loss.
         label_smoothing: Share of the target given to all classes evenly, [0, 1); for the cross entropy only.
         precision: "bfloat16" computes layers in bfloat16; "auto" does where the CPU is faster with it.
-        augmentation: "auto" crops and mirrors images of at most 64 pixels, and only mirrors larger ones.
+        augmentation: One of `augmentations`, or a `Policy` of several; "auto" crops and mirrors images of at most 64
+            pixels, and only mirrors larger ones.
         gradient_clip: Largest norm of the whole gradient, > 0; None does not clip.
         regularizer: What is pulled towards zero beside the loss: `L1OnBatchNormScale`, `GroupLasso`, or None.
         keep_zeros: Weights that are zero at the start stay zero, in tensors that are not nothing but zeros, so that
@@ -102,8 +108,9 @@ class Train(Step):
     warm_up: float | None = None
     teacher: TeacherSetting | tuple[TeacherSetting, ...] | None = None
     temperature: float = 4.0
-    alpha: float = 0.9
+    alpha: float = ALPHA
     transfers: tuple[AnyTransfer, ...] = ()
+    loss: CrossEntropy | Focal | HardExamples | RefinedLabels | None = None
     label_smoothing: float = 0.0
     precision: Precision = "auto"
     augmentation: Augmentation | Literal["auto", "none"] = "auto"
@@ -126,12 +133,28 @@ class Train(Step):
         for name, (right, wanted) in ranges.items():
             if not right:
                 raise SettingError(f"{name} is {getattr(self, name)}", where="Train", fix=f"choose a value {wanted}")
-
+        self._check_loss()
         if self.transfers and (self.teacher is None or self.temperature != SoftTargets().temperature):
             raise SettingError(
                 "transfers have temperatures of their own" if self.teacher else "transfers need a teacher",
                 where="Train",
                 fix="set the temperature in the transfer" if self.teacher else 'set teacher="original"',
+            )
+
+    def _check_loss(self) -> None:
+        if self.loss is not None and self.label_smoothing:
+            raise SettingError(
+                "loss and label_smoothing exclude each other", where="Train", fix="give CrossEntropy(smoothing=…)"
+            )
+        if not isinstance(self.loss, RefinedLabels):
+            return
+        if self.teacher is None:
+            raise SettingError("RefinedLabels need a teacher", where="Train", fix='set teacher="original"')
+        if self.transfers or (self.temperature, self.alpha) != (SoftTargets().temperature, ALPHA):
+            raise SettingError(
+                "RefinedLabels take the place of transfers, temperature and alpha",
+                where="Train",
+                fix="set trust instead",
             )
 
     def requires(self) -> tuple[Need, ...]:
@@ -184,6 +207,7 @@ class Train(Step):
     def _loop(self, model: nn.Module, context: Context, task: TaskLike) -> Loop:
         images, _ = next(iter(task.train.batches(1)))
         dtype = resolve_precision(self.precision, model)
+        transform = self._transform(images)
         layout = fastest_layout(model, images)
         _require_outputs(model, images, task)
         convert_conv2d_weight_memory_format(model, layout)
@@ -208,7 +232,7 @@ class Train(Step):
                 split=task.train,
                 batch_size=self.batch_size,
                 generator=context.generator("training/batches"),
-                transform=self._transform(images),
+                transform=None if transform is None else prepared(transform, task.preprocessing, task.classes),
                 layout=layout,
             ),
             epochs=self.epochs,
@@ -234,12 +258,13 @@ class Train(Step):
             return Lesson.of(model, networks, transfers, images, dtype)
 
     def _hard_loss(self, task: TaskLike) -> Callable[[Tensor, Tensor], Tensor]:
-        if not self.label_smoothing:
+        if self.loss is None and not self.label_smoothing:
             return task.loss
         if task.loss is not functional.cross_entropy:
-            raise SettingError(
-                "label_smoothing needs the cross entropy", where="Train", fix="smooth in the task's own loss"
-            )
+            what = "label_smoothing" if self.loss is None else type(self.loss).__name__
+            raise SettingError(f"{what} needs the cross entropy", where="Train", fix="change the task's own loss")
+        if self.loss is not None:
+            return self.loss
         return partial(functional.cross_entropy, label_smoothing=self.label_smoothing)
 
     def _transform(self, images: Tensor) -> BatchTransform | None:
