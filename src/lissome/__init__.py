@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from lissome.compression.quantization.quantize_onnx import quantize_onnx
     from lissome.compression.quantization.quantize_weights import QuantizeWeights
     from lissome.compression.quantization.quantize_within import QuantizeWithin
+    from lissome.compression.quantization.train_few_bits import TrainFewBits
     from lissome.compression.quantization.train_quantized import TrainQuantized
     from lissome.compression.sparsity.prune_weights import PruneWeights
     from lissome.core.context import Context, Need
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
         RunError,
         SettingError,
         ShapeError,
+        TooSlowError,
         TraceError,
         UnknownNameError,
         WeightsError,
@@ -157,8 +159,10 @@ __all__ = [
     "Step",
     "StructureLinear",
     "Task",
+    "TooSlowError",
     "TraceError",
     "Train",
+    "TrainFewBits",
     "TrainQuantized",
     "UnknownNameError",
     "WeightsError",
@@ -245,6 +249,7 @@ _HOMES = {
     "PruneGradually": "lissome.compression.pruning.prune_gradually:PruneGradually",
     "PruneWeights": "lissome.compression.sparsity.prune_weights:PruneWeights",
     "Quantize": "lissome.compression.quantization.quantize:Quantize",
+    "TrainFewBits": "lissome.compression.quantization.train_few_bits:TrainFewBits",
     "TrainQuantized": "lissome.compression.quantization.train_quantized:TrainQuantized",
     "QuantizeWithin": "lissome.compression.quantization.quantize_within:QuantizeWithin",
     "QuantizeWeights": "lissome.compression.quantization.quantize_weights:QuantizeWeights",
@@ -263,6 +268,7 @@ _HOMES = {
     "Step": "lissome.core.step:Step",
     "StructureLinear": "lissome.compression.factorization.structure_linear:StructureLinear",
     "Task": "lissome.data.task:Task",
+    "TooSlowError": "lissome.core.errors:TooSlowError",
     "TraceError": "lissome.core.errors:TraceError",
     "Train": "lissome.training.train:Train",
     "UnknownNameError": "lissome.core.errors:UnknownNameError",

@@ -31,6 +31,7 @@ STEPS: Mapping[str, str] = {
     "CorrectBias": "lissome.compression.quantization.correct_bias:CorrectBias",
     "AdaRound": "lissome.compression.quantization.ada_round:AdaRound",
     "TrainQuantized": "lissome.compression.quantization.train_quantized:TrainQuantized",
+    "TrainFewBits": "lissome.compression.quantization.train_few_bits:TrainFewBits",
     "QuantizeWeights": "lissome.compression.quantization.quantize_weights:QuantizeWeights",
     "MeasureLatency": "lissome.timing.measure_latency:MeasureLatency",
 }

@@ -73,6 +73,9 @@ EXAMPLES = {
     "TrainQuantized": ls.TrainQuantized(
         train=ls.Train(epochs=1, batch_size=16), learn_steps=True, quantize=ls.Quantize(images=8)
     ),
+    "TrainFewBits": ls.TrainFewBits(
+        format=ls.formats.Log2(bits=3), inputs=True, skip=("3",), train=ls.Train(epochs=1, batch_size=16)
+    ),
     "QuantizeWeights": ls.QuantizeWeights(format=ls.formats.Log2(bits=3), skip=("0",)),
     "MeasureLatency": ls.MeasureLatency(seconds=0.01),
 }

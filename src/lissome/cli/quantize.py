@@ -37,6 +37,9 @@ def quantize(
     mean: Annotated[str, typer.Option(help="Of an .onnx file: taken away then, one number or one a channel.")] = "0",
     std: Annotated[str, typer.Option(help="Of an .onnx file: divided by then.")] = "1",
     measure: Annotated[float, typer.Option(min=0, help="Of an .onnx file: seconds of timing an engine.")] = 5.0,
+    require_speedup: Annotated[
+        float | None, typer.Option(min=0.01, help="Write nothing that is not surely faster by this factor.")
+    ] = None,
     on: Annotated[str | None, typer.Option(help="Engines. Default: onnxruntime,ncnn; without ncnn for ONNX.")] = None,
     report: Annotated[Path | None, typer.Option(help="An HTML page to write.")] = None,
     run: Annotated[Path | None, typer.Option(help="Folder that keeps finished steps. Default: OUT.run")] = None,
@@ -67,6 +70,7 @@ def quantize(
             pixels=(pixel_scale, numbers_of(mean, "--mean"), numbers_of(std, "--std")),
             runtimes=names_of(on or "onnxruntime", "--on"),
             seconds=measure,
+            require_speedup=require_speedup,
             seed=seed,
         )
         quantize_file(asked, as_json=as_json)
@@ -83,6 +87,7 @@ def quantize(
     from lissome.core.recipe import Recipe
     from lissome.core.step import Step
     from lissome.tables import CALIBRATORS
+    from lissome.timing.measure_latency import MeasureLatency
 
     inner = Quantize(
         weights=Int8(per="channel") if bits == 8 else Uniform(bits=bits),
@@ -90,10 +95,12 @@ def quantize(
         images=images,
     )
     before: tuple[Step, ...] = (EqualizeLayers(),) if equalize else ()
-    recipe = Recipe(*before, QuantizeWithin(drop=drop, quantize=inner), AdaRound() if round else CorrectBias())
+    runtimes = names_of(on or "onnxruntime,ncnn", "--on")
+    timed = [MeasureLatency(runtime=one, require_speedup=require_speedup) for one in runtimes if require_speedup]
+    recipe = Recipe(*before, QuantizeWithin(drop=drop, quantize=inner), AdaRound() if round else CorrectBias(), *timed)
     job = Job(
         name=Path(model.partition(":")[0]).stem,
-        runtimes=names_of(on or "onnxruntime,ncnn", "--on"),
+        runtimes=runtimes,
         artifact=out,
         run=run or out.with_name(f"{out.name}.run"),
         page=report,

@@ -21,6 +21,7 @@ from lissome.exporting.export_onnx import export_onnx
 from lissome.exporting.graph_proof import serialized
 from lissome.timing.graph_gain import AFTER, BEFORE, measure_graphs
 from lissome.timing.measure import Timing
+from lissome.timing.measure_latency import require_speedup
 
 _JUDGED = 16
 """At most so many of the pictures are held out, and at least one: what calibrated a graph cannot judge it."""
@@ -39,6 +40,7 @@ class GraphJob:
         pixels: Scale, mean and deviation, of which mean and deviation have one number or one a channel.
         runtimes: Engines.
         seconds: Time for the latency of both graphs on each engine; 0 measures none.
+        require_speedup: The factor by which the new graph must surely be faster on each engine, or None.
         seed: Whence all randomness comes.
     """
 
@@ -50,6 +52,7 @@ class GraphJob:
     pixels: tuple[float, tuple[float, ...], tuple[float, ...]]
     runtimes: tuple[str, ...]
     seconds: float
+    require_speedup: float | None
     seed: int
 
 
@@ -79,6 +82,8 @@ def quantize_graph(job: GraphJob, progress: Progress) -> tuple[QuantizedGraph, d
     """
     if job.out.suffix not in (".onnx", ".lissome"):
         raise SettingError(f"is {job.out}", where="--out", fix="give a name that ends in .onnx or .lissome")
+    if job.require_speedup is not None and not job.seconds:
+        raise SettingError("needs times", where="--require-speedup", fix="leave --measure at more than 0")
     examine(job.source)
     model = read_onnx(job.source)
     pictures = _pictures(job, model)
@@ -96,6 +101,9 @@ def quantize_graph(job: GraphJob, progress: Progress) -> tuple[QuantizedGraph, d
         progress.say(f"measuring on {engine}")
         graphs = {BEFORE: model, AFTER: made.model}
         times[engine] = measure_graphs(graphs, engine, baseline=BEFORE, seconds=job.seconds, seed=job.seed)
+    for engine, timing in times.items():
+        if job.require_speedup is not None:
+            require_speedup(timing.speedup(AFTER, over=BEFORE), job.require_speedup, engine)
     _write(job, made.model, pictures[:held_out])
     return made, times
 

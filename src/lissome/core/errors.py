@@ -15,7 +15,8 @@
     ├── EngineError             an inference engine refused
     │   ├── EngineMissingError  the engine is not installed; says the pip line
     │   ├── ConversionError     the model could not be converted for the engine
-    │   └── ParityError         the converted model computes something else
+    │   ├── ParityError         the converted model computes something else
+    │   └── TooSlowError        the converted model is not as fast as was demanded
     └── RunError                a run directory that belongs to another run, or is in use
 """
 
@@ -94,6 +95,10 @@ class ConversionError(EngineError):
 
 class ParityError(EngineError):
     """The converted model computes something else than the source."""
+
+
+class TooSlowError(EngineError):
+    """The converted model is not as fast as was demanded."""
 
 
 class RunError(LissomeError):

@@ -7,13 +7,14 @@ from pathlib import Path
 from torch import nn
 
 from lissome.core.context import Context, Need
-from lissome.core.errors import SettingError
+from lissome.core.errors import SettingError, TooSlowError
 from lissome.core.outcome import Note
 from lissome.core.step import Change, Step
 from lissome.exporting.export import export
 from lissome.runtimes.table import get_runtime
 from lissome.timing.pinned import pinned
 from lissome.timing.sessions import measure_sessions
+from lissome.timing.statistics import Interval
 
 _BEFORE, _AFTER = "original", "network"
 
@@ -29,6 +30,8 @@ class MeasureLatency(Step):
         runtime: The engine.
         threads: Threads of the engine, ≥ 1.
         seconds: Time for the pairs, > 0.
+        require_speedup: Refuse a network that is not faster by this factor for sure (the low end of the interval), > 0;
+            None takes any.
 
     Measurements:
         runtime, threads, latency_ms_before, latency_ms (medians), speedup (median, low, high of the 95 % interval) and
@@ -38,6 +41,7 @@ class MeasureLatency(Step):
         SettingError: A number is out of its range.
         UnknownNameError: There is no such engine.
         EngineError: The engine is not installed, refuses a network, or computes something else.
+        TooSlowError: The network is not as fast as `require_speedup` demands.
 
     Example:
         >>> MeasureLatency(runtime="ncnn").requires()[1].value
@@ -47,6 +51,7 @@ class MeasureLatency(Step):
     runtime: str = "onnxruntime"
     threads: int = 1
     seconds: float = 5.0
+    require_speedup: float | None = None
 
     def __post_init__(self) -> None:
         get_runtime(self.runtime)
@@ -55,6 +60,10 @@ class MeasureLatency(Step):
                 f"threads is {self.threads}, seconds {self.seconds}",
                 where="MeasureLatency",
                 fix="choose at least one thread, and seconds above 0",
+            )
+        if self.require_speedup is not None and self.require_speedup <= 0:
+            raise SettingError(
+                f"require_speedup is {self.require_speedup}", where="MeasureLatency", fix="choose 1.2, say"
             )
 
     def requires(self) -> tuple[Need, ...]:
@@ -73,6 +82,8 @@ class MeasureLatency(Step):
                 sessions[name] = artifact.session(self.runtime, threads=self.threads)
             timing = measure_sessions(sessions, *inputs, baseline=_BEFORE, seconds=self.seconds, seed=context.seed)
         speedup = timing.speedup(_AFTER)
+        if self.require_speedup is not None:
+            require_speedup(speedup, self.require_speedup, self.runtime)
         note = Note("", f"{speedup.median:.2f}x [{speedup.low:.2f}, {speedup.high:.2f}] on {self.runtime}")
         return Change(
             model,
@@ -85,4 +96,18 @@ class MeasureLatency(Step):
                 "speedup": speedup.to_dict(),
                 "rounds": timing.rounds,
             },
+        )
+
+
+def require_speedup(speedup: Interval, wanted: float, engine: str) -> None:
+    """Refuse what is not surely faster by a factor.
+
+    Raises:
+        TooSlowError: The low end of the interval does not exceed it.
+    """
+    if speedup.low <= wanted:
+        raise TooSlowError(
+            f"is {speedup.median:.2f}x as fast [{speedup.low:.2f}, {speedup.high:.2f}], not surely {wanted:g}x",
+            where=engine,
+            fix="choose another engine or format, ask for less, or keep the float network",
         )

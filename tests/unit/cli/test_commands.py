@@ -181,6 +181,20 @@ def test_quantize_takes_an_onnx_file_and_pictures(run: Run, tmp_path: Path) -> N
     assert not list(tmp_path.glob("*.graph.onnx"))
 
 
+def test_quantize_writes_nothing_that_is_too_slow(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    to_onnx(nn.Conv2d(3, 2, 1), (torch.zeros(1, 3, 8, 8),), tmp_path / "float.onnx")
+    np.savez(tmp_path / "inputs.npz", inputs=np.random.default_rng(0).random((6, 3, 8, 8), np.float32))
+    line = "lissome quantize float.onnx --data inputs.npz --out q.onnx --measure 0.05 --require-speedup 1000"
+    monkeypatch.setattr(sys, "argv", line.split())
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 2
+    assert "not surely 1000x" in capsys.readouterr().err
+    assert not (tmp_path / "q.onnx").exists()
+
+
 def test_shapes_names_and_counts() -> None:
     assert shape_of("3x8x9") == (1, 3, 8, 9)
     assert names_of("a, b,a", "--on") == ("a", "b")

@@ -31,6 +31,24 @@ def test_it_times_the_network_against_the_original_and_changes_nothing(monkeypat
     torch.testing.assert_close(look.model(image), cut.model(image), rtol=0, atol=0)
 
 
+@pytest.mark.parametrize(("wanted", "refused"), [(1.9, False), (2.0, True)])
+def test_it_refuses_what_is_not_surely_faster(monkeypatch, wanted, refused):
+    network = nn.Conv2d(3, 2, 1).eval()
+    context = ls.Context(example=torch.zeros(1, 3, 4, 4), original=network)
+
+    def half(sessions, *inputs, baseline, **_):
+        samples = {name: (4.0, 4.0, 4.0) if name == baseline else (2.0, 2.0, 2.0) for name in sessions}
+        return Timing(samples_ms=samples, baseline=baseline, stalled=0, seed=0)
+
+    monkeypatch.setattr("lissome.timing.measure_latency.measure_sessions", half)
+    step = ls.MeasureLatency(require_speedup=wanted)
+    if refused:
+        with pytest.raises(ls.TooSlowError, match=r"onnxruntime: is 2\.00x as fast .* not surely 2x"):
+            step.apply(network, context)
+    else:
+        assert step.apply(network, context).measurements["speedup"]["low"] == 2.0
+
+
 def test_it_measures():
     network = nn.Conv2d(3, 2, 1).eval()
     context = ls.Context(example=torch.zeros(1, 3, 4, 4), original=network)

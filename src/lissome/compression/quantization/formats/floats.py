@@ -1,5 +1,6 @@
 """Floats of 16 bits."""
 
+from abc import abstractmethod
 from dataclasses import dataclass
 
 import torch
@@ -16,8 +17,9 @@ class _Short(Format):
         """16."""
         return 16
 
+    @abstractmethod
     def _dtype(self) -> torch.dtype:
-        raise NotImplementedError
+        """Return torch's name of the format."""
 
     def quantize(self, weight: Tensor) -> Codes:
         """Round to the nearest; what is beyond the largest becomes the largest."""
