@@ -21,7 +21,7 @@ class CropFlip(Augmentation):
         flip: Whether to mirror; off where left and right mean something, as in digits.
 
     Raises:
-        SettingError: The padding is below 0.
+        SettingError: The padding is below 0, or labels have boxes, which it would leave where they are.
 
     Source:
         He et al. 2015, arXiv:1512.03385, Section 4.2.
@@ -42,6 +42,12 @@ class CropFlip(Augmentation):
 
     def __call__(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Return the shifted and mirrored images, in channels_last layout."""
+        if labels.ndim == 3:
+            raise SettingError(
+                "moves pixels, and leaves boxes where they are",
+                where="CropFlip",
+                fix="take Crop, Scale and Flip instead",
+            )
         count, _, height, width = images.shape
         columns = torch.arange(width).expand(count, width)
         if self.flip:

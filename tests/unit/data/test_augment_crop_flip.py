@@ -58,3 +58,8 @@ def test_the_generator_decides() -> None:
 def test_a_negative_padding_is_refused() -> None:
     with pytest.raises(SettingError, match="padding is -1"):
         CropFlip(padding=-1)
+
+
+def test_boxes_are_refused_rather_than_left_behind() -> None:
+    with pytest.raises(SettingError, match="leaves boxes where they are"):
+        CropFlip()(torch.rand(2, 3, 8, 8), torch.zeros(2, 1, 5), generator())
