@@ -10,23 +10,35 @@ import io
 import os
 import re
 import stat
+import struct
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from lissome.artifacts.card import FORMAT, Card, FileEntry, card_from_json
-from lissome.artifacts.packing import pack, unpack
-from lissome.artifacts.tensors import stretches_of
+from lissome.artifacts.codecs.text import Text
+from lissome.artifacts.joined import MARK as JOINED
+from lissome.artifacts.joined import pack_joined, unpack_joined
+from lissome.artifacts.packing import MOST_TIMES, pack, unpack
+from lissome.artifacts.tensors import SMALLEST, stretches_of
 from lissome.core.errors import BadArtifactError
 from lissome.core.files import replacing
 
 CARD = "card.json"
+PACKED_CARD = "card.packed"
 MOST_FILES = 256
 MOST_BYTES = 4 << 30
 _WHOLE_FROM = 3
 """Archives of this format and later are compared with their own rewriting, so that no byte of them can change."""
+
+_CARD_HEAD = struct.Struct("<I")
+_LARGE = 1 << 15
+_CLEARLY = 0.01
+_LONGEST_CARD = 64 << 20
 
 _TIME = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can hold
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
@@ -58,7 +70,7 @@ def write_archive(path: str | os.PathLike[str], card: Card, contents: Mapping[st
     }
     written = replace(card, files=entries, format=FORMAT)
     stored = [(name, contents[name] if data is None else data) for name, data in packed.items()]
-    members = [(CARD, written.to_json()), *stored]
+    members = [*_card_members(written, stored), *stored]
     with replacing(path) as temporary:
         _write_zip(temporary, members)
     return written
@@ -101,8 +113,43 @@ def read_archive(path: str | os.PathLike[str]) -> tuple[Card, dict[str, bytes]]:
 
 
 def _packed(name: str, data: bytes) -> bytes | None:
+    """Return a file by what makes it shortest; None where that saves little."""
     stretches = stretches_of(name, data)
-    return pack(data, None if stretches is None else [(one.start, one.stop) for one in stretches])
+    packed = pack(data, None if stretches is None else [(one.start, one.stop) for one in stretches])
+    every = None if packed is None else stretches_of(name, data, smallest=1)
+    joined = None if every is None else pack_joined(data, every, SMALLEST)
+    if packed is None or joined is None or len(joined) >= len(packed) or len(data) > MOST_TIMES * len(joined):
+        return packed
+    return joined
+
+
+def _restore(stored: bytes, size_bytes: int) -> bytes:
+    return unpack_joined(stored, size_bytes) if stored.startswith(JOINED) else unpack(stored, size_bytes)
+
+
+def _card_members(card: Card, stored: Sequence[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+    """Return the card as text, or as packed text where that makes a large archive of packed files clearly shorter."""
+    text = card.to_json()
+    whole = len(text) + sum(len(data) for _, data in stored)
+    if whole < _LARGE or all(one.packed_bytes is None for one in card.files.values()):
+        return [(CARD, text)]
+    packed = _CARD_HEAD.pack(len(text)) + Text().encode(np.frombuffer(text, np.uint8))
+    return [(PACKED_CARD, packed)] if len(text) - len(packed) > _CLEARLY * whole else [(CARD, text)]
+
+
+def _card_text(contents: dict[str, bytes]) -> bytes:
+    """Take the card out of the contents, and return it as JSON."""
+    if CARD in contents and PACKED_CARD in contents:
+        raise BadArtifactError("has two cards")
+    if CARD in contents:
+        return contents.pop(CARD)
+    if PACKED_CARD not in contents:
+        raise BadArtifactError(f"has no {CARD}, so it is no artifact")
+    packed = contents.pop(PACKED_CARD)
+    length = _CARD_HEAD.unpack_from(packed)[0] if len(packed) >= _CARD_HEAD.size else 0
+    if not 0 < length <= min(MOST_TIMES * len(packed), _LONGEST_CARD):
+        raise BadArtifactError("has a card of a length that none has")
+    return Text().decode(packed[_CARD_HEAD.size :], length, np.dtype("u1")).tobytes()
 
 
 def update_measurements(path: str | os.PathLike[str], table: Mapping[str, Any]) -> Card:
@@ -130,10 +177,8 @@ def _read(path: Path) -> tuple[Card, dict[str, bytes]]:
         members = archive.infolist()
         _check_members(members, len(data))
         contents = {member.filename: archive.read(member) for member in members}
-    if CARD not in contents:
-        raise BadArtifactError(f"has no {CARD}, so it is no artifact")
     stored_members = list(contents.items())
-    card = card_from_json(contents.pop(CARD))
+    card = card_from_json(_card_text(contents))
     _check_names(card, contents)
     restored = {name: _restored(name, card.files[name], stored) for name, stored in contents.items()}
     if card.format >= _WHOLE_FROM:
@@ -180,7 +225,7 @@ def _check_names(card: Card, contents: Mapping[str, bytes]) -> None:
 def _restored(name: str, entry: FileEntry, stored: bytes) -> bytes:
     """Return a file as the engine gets it, once its length and hash are what the card says."""
     right = len(stored) == entry.stored_bytes
-    data = unpack(stored, entry.size_bytes) if right and entry.packed_bytes is not None else stored
+    data = _restore(stored, entry.size_bytes) if right and entry.packed_bytes is not None else stored
     if not right or entry.size_bytes != len(data) or entry.sha256 != hashlib.sha256(data).hexdigest():
         raise BadArtifactError(f"{name} does not have the size and hash that the card says")
     return data

@@ -11,10 +11,10 @@ from pydantic import TypeAdapter, ValidationError
 from lissome.core.errors import BadArtifactError, SettingError
 from lissome.core.preprocessing import Preprocessing
 
-FORMAT = 3
+FORMAT = 4
 """Version of the archive and its card; it changes when an older lissome could misread a newer file."""
 
-READABLE = (1, 2, 3)
+READABLE = (1, 2, 3, 4)
 """Versions that are read: 1 had no packed files, 2 none of shared values."""
 
 
@@ -163,7 +163,7 @@ def card_from_json(text: bytes) -> Card:
     Example:
         >>> card_from_json(b'{"format": 99}')
         Traceback (most recent call last):
-        lissome.core.errors.BadArtifactError: card: has format 99, this lissome reads 1, 2 and 3; update lissome
+        lissome.core.errors.BadArtifactError: card: has format 99, this lissome reads 1, 2, 3 and 4; update lissome
     """
     try:
         table = json.loads(text)

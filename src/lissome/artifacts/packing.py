@@ -43,12 +43,14 @@ class Piece:
         packed: Its bytes.
         codec: Number of the codec.
         width: Bytes a word.
+        before: Bytes before the first word.
     """
 
     head: bytes
     packed: bytes
     codec: int
     width: int
+    before: int
 
     @property
     def size_bytes(self) -> int:
@@ -94,9 +96,9 @@ def unpack(packed: bytes, size_bytes: int) -> bytes:
         codec, width, before, length, packed_length = _HEAD.unpack_from(packed, place)
         place += _HEAD.size
         total += length
-        if total > size_bytes or codec not in CODECS or width not in _WIDTHS or before >= width:
+        if total > size_bytes:
             raise damaged("a head is wrong")
-        parts.append(_restored(packed[place : place + packed_length], codec, width, before, length))
+        parts.append(restored(packed[place : place + packed_length], codec, width, before, length))
         place += packed_length
     if place != len(packed) or total != size_bytes:
         raise damaged(f"it restores to {total} bytes instead of {size_bytes}")
@@ -123,7 +125,7 @@ def shortest(stretch: bytes) -> Piece:
         packed = CODECS[_TEXT].encode(_words(stretch, 1, 0))
         if packed is not None and len(packed) < _TEXT_GAIN * len(stretch):
             best, codec, width, before = packed, _TEXT, 1, 0
-    return Piece(_HEAD.pack(codec, width, before, len(stretch), len(best)), best, codec, width)
+    return Piece(_HEAD.pack(codec, width, before, len(stretch), len(best)), best, codec, width, before)
 
 
 def _of_few_zeros(stretch: bytes) -> tuple[bytes, tuple[int, int, int]]:
@@ -179,7 +181,14 @@ def _entropy_bits(stretch: bytes) -> float:
     return float(-(shares * np.log2(shares)).sum())
 
 
-def _restored(packed: bytes, codec: int, width: int, before: int, length: int) -> bytes:
+def restored(packed: bytes, codec: int, width: int, before: int, length: int) -> bytes:
+    """Return a stretch as it was.
+
+    Raises:
+        BadArtifactError: The bytes, or what is said of them, came from no stretch of that length.
+    """
+    if codec not in CODECS or width not in _WIDTHS or before >= width:
+        raise damaged("a head is wrong")
     if length < before:
         raise damaged("a head is wrong")
     count, behind = divmod(length - before, width)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_SHORTEST = 512
+SMALLEST = 512
 """Bytes of a tensor below which a head and a codebook of its own do not pay."""
 
 _MODEL_GRAPH, _GRAPH_NODE, _GRAPH_INITIALIZER = 7, 1, 5
@@ -27,12 +27,13 @@ class Stretch:
     tensor: str | None = None
 
 
-def stretches_of(name: str, data: bytes) -> tuple[Stretch, ...] | None:
+def stretches_of(name: str, data: bytes, smallest: int = SMALLEST) -> tuple[Stretch, ...] | None:
     """Return a file's stretches in order, without gaps; None where its tensors cannot be found.
 
     Args:
         name: Of the file; its ending says the format.
         data: The file.
+        smallest: Bytes of a tensor from which it is a stretch of its own.
 
     Example:
         >>> import numpy as np, safetensors.numpy
@@ -49,7 +50,7 @@ def stretches_of(name: str, data: bytes) -> tuple[Stretch, ...] | None:
         return None  # no such file after all; it is packed in even pieces
     whole, place = [], 0
     for one in found:
-        if one.stop - one.start < _SHORTEST:
+        if one.stop - one.start < smallest:
             continue
         if not place <= one.start < one.stop <= len(data):
             return None

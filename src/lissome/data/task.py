@@ -86,12 +86,12 @@ class Task:
             (('cat', 'frog', 'other'), 40, 40, 36, 9)
         """
         chosen = class_numbers(classes, self.class_names)
-        parts = {
-            name: subset_of(getattr(self, name), chosen, self.classes, other=other, even=name == "train")
-            for name in ("train", "validation", "test")
-        }
+        train, validation, test = (
+            subset_of(one, chosen, self.classes, other=other, even=one is self.train)
+            for one in (self.train, self.validation, self.test)
+        )
         names = (*(self.class_names[one] for one in chosen), *((OTHER,) if other else ()))
-        return dataclasses.replace(self, **parts, class_names=names)
+        return dataclasses.replace(self, train=train, validation=validation, test=test, class_names=names)
 
     @classmethod
     def from_arrays(

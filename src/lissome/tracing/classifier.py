@@ -58,7 +58,7 @@ def _output_ids(channels: ChannelMap) -> Tensor:
             "its output is not one row of classes an image", where="KeepClasses", fix="give a classifier"
         )
     ids = labels[0]
-    if len(channels.sets.roots(ids).unique()) != len(ids):
+    if len(set(channels.sets.roots(ids).tolist())) != len(ids):
         raise BadModelError(
             "its classes are mixed behind the layer that makes them",
             where="KeepClasses",

@@ -49,7 +49,7 @@ def changed(**fields):
         (b"[" * 100_000, "is no JSON"),
         (b"[]", "has format None"),
         (b"{}", "has format None"),
-        (changed(format=4), "has format 4, this lissome reads 1, 2 and 3; update lissome"),
+        (changed(format=5), "has format 5, this lissome reads 1, 2, 3 and 4; update lissome"),
         (changed(format="1"), "has format '1'"),
         (changed(params="many"), "params: "),
         (changed(params=1.5), "params: "),
