@@ -105,6 +105,12 @@ if TYPE_CHECKING:
     from lissome.tuning.budget import Budget
     from lissome.tuning.build import build
     from lissome.tuning.retune import retune
+    from lissome.tuning.search import SearchRun, search
+    from lissome.tuning.search_result import SearchResult
+    from lissome.tuning.trials import moves
+    from lissome.tuning.trials.limit import Limit
+    from lissome.tuning.trials.search_budget import SearchBudget
+    from lissome.tuning.trials.space import SearchSpace
 
 __version__ = "0.1.0"
 
@@ -132,6 +138,7 @@ __all__ = [
     "KeepClasses",
     "LatencyTable",
     "LayerBench",
+    "Limit",
     "LissomeError",
     "MeasureLatency",
     "Need",
@@ -152,6 +159,10 @@ __all__ = [
     "Requirement",
     "RunDirectory",
     "RunError",
+    "SearchBudget",
+    "SearchResult",
+    "SearchRun",
+    "SearchSpace",
     "SensitivityScan",
     "SettingError",
     "ShapeError",
@@ -192,6 +203,7 @@ __all__ = [
     "measure",
     "measure_factors",
     "measure_layers",
+    "moves",
     "optimize",
     "optimizers",
     "partition",
@@ -207,6 +219,7 @@ __all__ = [
     "retune",
     "sample",
     "scores",
+    "search",
     "sizes",
     "throughput",
     "time_layers",
@@ -236,6 +249,7 @@ _HOMES = {
     "KeepClasses": "lissome.compression.pruning.keep_classes:KeepClasses",
     "LatencyTable": "lissome.profiling.latency_table:LatencyTable",
     "LayerBench": "lissome.timing.layer_bench:LayerBench",
+    "Limit": "lissome.tuning.trials.limit:Limit",
     "LissomeError": "lissome.core.errors:LissomeError",
     "MeasureLatency": "lissome.timing.measure_latency:MeasureLatency",
     "Need": "lissome.core.context:Need",
@@ -261,6 +275,10 @@ _HOMES = {
     "Requirement": "lissome.advice.recommend:Requirement",
     "RunDirectory": "lissome.core.run_directory:RunDirectory",
     "RunError": "lissome.core.errors:RunError",
+    "SearchBudget": "lissome.tuning.trials.search_budget:SearchBudget",
+    "SearchResult": "lissome.tuning.search_result:SearchResult",
+    "SearchRun": "lissome.tuning.search:SearchRun",
+    "SearchSpace": "lissome.tuning.trials.space:SearchSpace",
     "SensitivityScan": "lissome.compression.pruning.sensitivity_scan:SensitivityScan",
     "SettingError": "lissome.core.errors:SettingError",
     "ShapeError": "lissome.core.errors:ShapeError",
@@ -299,6 +317,7 @@ _HOMES = {
     "measure": "lissome.timing.measure:measure",
     "measure_factors": "lissome.timing.measure_factors:measure_factors",
     "measure_layers": "lissome.timing.measure_layers:measure_layers",
+    "moves": "lissome.tuning.trials.moves",
     "optimize": "lissome.exporting.optimize:optimize",
     "optimizers": "lissome.training.optimizers",
     "partition": "lissome.exporting.partition:partition",
@@ -314,6 +333,7 @@ _HOMES = {
     "retune": "lissome.tuning.retune:retune",
     "sample": "lissome.data.embedded_sample:sample",
     "scores": "lissome.compression.pruning.scores",
+    "search": "lissome.tuning.search:search",
     "sizes": "lissome.runtimes.sizes:sizes",
     "throughput": "lissome.timing.throughput:throughput",
     "time_layers": "lissome.timing.time_layers:time_layers",

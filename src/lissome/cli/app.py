@@ -19,6 +19,7 @@ from lissome.cli.quantize import quantize
 from lissome.cli.recommend import recommend
 from lissome.cli.sizes import sizes
 from lissome.cli.verify import verify
+from lissome.cli.watch import watch
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -35,6 +36,7 @@ app.command()(ghosts)
 app.command()(recommend)
 app.command()(compare)
 app.command()(compress)
+app.command()(watch)
 app.command()(quantize)
 app.command()(export)
 app.command()(optimize)

@@ -139,6 +139,7 @@ class Fold:
         badges: Short figures beside the title.
         content: What opens.
         is_open: Whether it is open from the start.
+        anchor: Its place on the page, which a point of a chart may open; "" for none.
     """
 
     kind: ClassVar[str] = "fold"
@@ -146,6 +147,7 @@ class Fold:
     badges: tuple[str, ...]
     content: tuple["Content", ...]
     is_open: bool = False
+    anchor: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

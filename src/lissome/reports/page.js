@@ -44,6 +44,17 @@ function sort(button) {
   body.append(...rows);
 }
 
+// A point whose data name a place on the page opens it.
+function follow(place) {
+  place.on("plotly_click", ({ points: [point] }) => {
+    const target = typeof point.customdata === "string" && document.getElementById(point.customdata);
+    if (!target) return;
+    target.open = true;
+    target.scrollIntoView({ block: "start" });
+  });
+}
+
 document.querySelectorAll("table.sortable thead button").forEach((one) => one.addEventListener("click", () => sort(one)));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 draw();
+document.querySelectorAll(".chart").forEach(follow);

@@ -17,6 +17,7 @@ from lissome.reports.elements import Article
 from lissome.reports.ghosts_article import ghosts_article
 from lissome.reports.outcome_article import outcome_article
 from lissome.reports.profile_article import profile_article
+from lissome.reports.search_article import search_article
 
 
 class Reportable(Protocol):
@@ -28,6 +29,7 @@ class Reportable(Protocol):
 
 # Each kind of result is known by what its dict has, so that a result read back from JSON can be shown too.
 _ARTICLES: Mapping[tuple[str, ...], Callable[[Mapping[str, Any]], Article]] = {
+    ("trials", "finalists"): search_article,
     ("original", "compressed"): comparison_article,
     ("step", "parts"): outcome_article,
     ("rows", "params", "macs"): profile_article,
@@ -36,13 +38,14 @@ _ARTICLES: Mapping[tuple[str, ...], Callable[[Mapping[str, Any]], Article]] = {
 }
 
 
-def report(path: str | os.PathLike[str], *results: Reportable) -> Path:
+def report(path: str | os.PathLike[str], *results: Reportable, refresh: int = 0) -> Path:
     """Write results as one self-contained HTML page: it needs no network, and nothing in it can reach one.
 
     Args:
         path: The file to write, whole or not at all; its folder is made if absent.
-        results: Any mix of `Profile`, `Outcome`, `Comparison`, `DetectorComparison` and `Ghosts`, at least one,
-            shown in this order.
+        results: Any mix of `Profile`, `Outcome`, `Comparison`, `DetectorComparison`, `Ghosts` and `SearchResult`, at
+            least one, shown in this order.
+        refresh: The browser reads the page again after so many seconds, for a result that still grows; 0 for never.
 
     Returns:
         The path.
@@ -59,7 +62,7 @@ def report(path: str | os.PathLike[str], *results: Reportable) -> Path:
     """
     if not results:
         raise SettingError("there is no result to show", where="report", fix="give a Profile, Outcome or Comparison")
-    page = _render([_article(one) for one in results])
+    page = _render([_article(one) for one in results], refresh)
     try:
         write_text(path, page)
     except OSError as error:
@@ -68,7 +71,7 @@ def report(path: str | os.PathLike[str], *results: Reportable) -> Path:
     return Path(path)
 
 
-def _render(articles: list[Article]) -> str:
+def _render(articles: list[Article], refresh: int) -> str:
     environment = Environment(
         loader=PackageLoader("lissome.reports", ""),
         autoescape=True,
@@ -77,7 +80,9 @@ def _render(articles: list[Article]) -> str:
         lstrip_blocks=True,
     )
     # plotly.js is the one text that is not escaped; it comes with the package, not from a result.
-    return environment.get_template("page.html").render(articles=articles, plotly=Markup(get_plotlyjs()))
+    return environment.get_template("page.html").render(
+        articles=articles, refresh=refresh, plotly=Markup(get_plotlyjs())
+    )
 
 
 def _article(result: Any) -> Article:

@@ -158,7 +158,7 @@ class Comparison:
 def compare_on_engines(
     original: nn.Module,
     outcome: Outcome,
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | Artifact,
     *,
     runtimes: Sequence[str] = ("onnxruntime", "ncnn"),
     name: str = "network",
@@ -173,7 +173,7 @@ def compare_on_engines(
     Args:
         original: The network before.
         outcome: The network after, with the context it was made in, which must have a task.
-        path: The artifact to write.
+        path: The artifact to write, or one that was written of the outcome already, which runs as it was tuned.
         runtimes: Engines to export to and measure on.
         name: The network's name.
         seconds: Time for the pairs on each engine, > 0.
@@ -188,7 +188,7 @@ def compare_on_engines(
     stages = {"compress": outcome.seconds}
     with tempfile.TemporaryDirectory(prefix="lissome-") as folder, _stage(stages, "export"):
         before = export(original, Path(folder, "original.lissome"), runtimes=runtimes, context=context)
-        after = export(outcome, path, runtimes=runtimes, context=context)
+        after = path if isinstance(path, Artifact) else export(outcome, path, runtimes=runtimes, context=context)
     artifacts = {_BEFORE: before, _AFTER: after}
     figures: dict[str, EngineFigures] = {}
     for runtime in runtimes:
@@ -216,8 +216,8 @@ def compare_on_engines(
     )
     table = comparison.to_dict()
     kept = (_BEFORE, _AFTER, "speedup", "test_images", "machine")
-    update_measurements(path, {name: table[name] for name in kept})
-    return comparison, load(path)
+    update_measurements(after.path, {name: table[name] for name in kept})
+    return comparison, load(after.path)
 
 
 @contextmanager

@@ -26,7 +26,9 @@ class EngineFigures:
 def measure_on_engine(
     artifacts: Mapping[str, Artifact], runtime: str, task: TaskLike, *, baseline: str, seconds: float, seed: int
 ) -> EngineFigures:
-    """Time and score networks on one engine, one thread. The test images are read here.
+    """Time and score networks on one engine. The test images are read here.
+
+    Threads are as many as an artifact was tuned for, else one.
 
     Args:
         artifacts: The networks by name.
@@ -40,8 +42,10 @@ def measure_on_engine(
         EngineError: The engine is not installed or refuses a network.
     """
     images, _ = next(iter(task.test.batches(1)))
-    with pinned(1):
-        sessions = {name: one.session(runtime, threads=1) for name, one in artifacts.items()}
+    tuned = [one.card.tuning.threads for one in artifacts.values() if one.card.tuning]
+    threads = max(tuned, default=1)
+    with pinned(threads):
+        sessions = {name: one.session(runtime, threads=threads) for name, one in artifacts.items()}
         timing = measure_sessions(sessions, images.numpy(), baseline=baseline, rounds=50, seconds=seconds, seed=seed)
     accuracy = {name: engine_accuracy(session, task.test, task.metric) for name, session in sessions.items()}
     return EngineFigures(timing=timing, accuracy=accuracy)

@@ -26,6 +26,7 @@ class Batches:
         generator: Shuffles, and draws for the transform.
         transform: An augmentation, or None.
         layout: The memory layout of the images.
+        limit: At most so many images, others each time; None takes all.
     """
 
     split: SplitLike
@@ -33,12 +34,16 @@ class Batches:
     generator: torch.Generator
     transform: BatchTransform | None
     layout: torch.memory_format
+    limit: int | None = None
 
     def __len__(self) -> int:
-        return max(1, len(self.split) // self.batch_size)
+        count = len(self.split) if self.limit is None else min(self.limit, len(self.split))
+        return max(1, count // self.batch_size)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        whole = self.split.batches(self.batch_size, generator=self.generator, transform=self.transform)
+        whole = self.split.batches(
+            self.batch_size, generator=self.generator, transform=self.transform, limit=self.limit
+        )
         # The rest that fills no batch is left out, for its few images would weigh as much as a whole batch's, and
         # batch normalisation fails on a single one.
         for _, (images, labels) in zip(range(len(self)), whole, strict=False):

@@ -58,6 +58,7 @@ class Train(Step):
     Args:
         epochs: Passes over the training data, ≥ 1.
         batch_size: Images a batch, ≥ 1.
+        images: At most so many training images an epoch, drawn anew for each, ≥ 1; None takes all.
         optimizer: `SGD`, `AdamW` or `RepSGD`, with the peak learning rate.
         schedule: How the rate changes: "cosine", "one_cycle" or "constant", each after a warm-up.
         warm_up: Share of all steps over which the rate rises, [0, 1); None takes the schedule's own.
@@ -103,6 +104,7 @@ class Train(Step):
 
     epochs: int
     batch_size: int = 128
+    images: int | None = None
     optimizer: SGD | AdamW | RepSGD = field(default_factory=SGD)
     schedule: Schedule = "cosine"
     warm_up: float | None = None
@@ -124,6 +126,7 @@ class Train(Step):
         ranges = {
             "epochs": (self.epochs >= 1, "at least 1"),
             "batch_size": (self.batch_size >= 1, "at least 1"),
+            "images": (self.images is None or self.images >= 1, "of at least 1"),
             "warm_up": (self.warm_up is None or 0 <= self.warm_up < 1, "in [0, 1)"),
             "temperature": (self.temperature > 0, "above 0"),
             "alpha": (0 <= self.alpha <= 1, "in [0, 1]"),
@@ -234,6 +237,7 @@ class Train(Step):
                 generator=context.generator("training/batches"),
                 transform=None if transform is None else prepared(transform, task.preprocessing, task.classes),
                 layout=layout,
+                limit=self.images,
             ),
             epochs=self.epochs,
             gradient_clip=self.gradient_clip,

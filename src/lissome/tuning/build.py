@@ -3,36 +3,30 @@
 import copy
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from lissome.artifacts.archive import write_archive
-from lissome.artifacts.card import Card, EngineEntry, Tuning
 from lissome.core.context import Context
 from lissome.core.errors import SettingError
-from lissome.core.machine import describe_machine, fingerprint
 from lissome.core.names import choose
 from lissome.core.outcome import Outcome
 from lissome.core.step import require_finite
 from lissome.core.text_table import render
-from lissome.exporting.export import facts_of
-from lissome.exporting.parity import FLOAT, INTEGER, ROUNDED, Parity, compare, seen_limits
-from lissome.exporting.proving import Outputs, outputs_of
-from lissome.exporting.samples import Samples, take_samples
-from lissome.exporting.stored_samples import FILE, pack_samples
+from lissome.exporting.samples import take_samples
 from lissome.runtimes.artifact import Artifact
 from lissome.runtimes.protocol import Session
 from lissome.runtimes.table import RUNTIMES, get_runtime
 from lissome.timing.pinned import pinned
 from lissome.tuning.budget import Budget
 from lissome.tuning.candidate import Candidate
-from lissome.tuning.files import Files, make_files, open_candidate
+from lissome.tuning.files import make_files, open_candidate
 from lissome.tuning.qualify import Judge, qualified
 from lissome.tuning.race import race
+from lissome.tuning.tuned_archive import Subject, tuning_of, write_tuned
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,31 +138,11 @@ def build(
             timed = race(able, open_session, inputs, seconds=budget.seconds, seed=context.seed)
         ordered = sorted(timed.values(), key=lambda one: one.latency.median_ms if one.latency else 0.0)
         kept = _kept(ordered, budget)
-        contents, entries, expected = _collect(kept, made, samples, threads)
-    contents[FILE] = pack_samples([one.numpy() for one in samples.inputs], expected)
-    candidates = (*ordered, *declined)
-    card = Card(
-        name=Path(path).stem,
-        output_shapes=tuple(one.shape[1:] for one in outputs_of(model, samples)),
-        engines=entries,
-        samples_file=FILE,
-        tuning=tuning_of(next(one for one in ordered if one.chosen), candidates, threads),
-        **facts_of(model, samples, context, outcome),
-    )
-    return Build(Artifact(Path(path), write_archive(path, card, contents), contents), candidates)
-
-
-def tuning_of(chosen: Candidate, candidates: Sequence[Candidate], threads: int) -> Tuning:
-    """Return what the card says of a choice that was made on this machine."""
-    return Tuning(
-        engine=chosen.engine,
-        precision=chosen.precision,
-        threads=threads,
-        options=dict(chosen.options),
-        machine=describe_machine(),
-        fingerprint=fingerprint(chosen.engine, get_runtime(chosen.engine).version()),
-        candidates=tuple(one.to_dict() for one in candidates),
-    )
+        candidates = (*ordered, *declined)
+        tuning = tuning_of(next(one for one in ordered if one.chosen), candidates, threads)
+        subject = Subject(model=model, samples=samples, context=context, outcome=outcome)
+        artifact = write_tuned(path, subject, kept, made, tuning)
+    return Build(artifact, candidates)
 
 
 def _engines(engines: Sequence[str] | None) -> tuple[str, ...]:
@@ -199,33 +173,3 @@ def _kept(ordered: Sequence[Candidate], budget: Budget) -> list[Candidate]:
         for one in ordered:
             best.setdefault(one.engine, one)
     return list(best.values())
-
-
-def _collect(
-    kept: Sequence[Candidate], made: Mapping[tuple[str, str], Files], samples: Samples, threads: int
-) -> tuple[dict[str, bytes], dict[str, EngineEntry], dict[str, Outputs]]:
-    """Return the contents of the artifact, the card's entries, and what is expected of each engine."""
-    contents: dict[str, bytes] = {}
-    entries: dict[str, EngineEntry] = {}
-    expected: dict[str, Outputs] = {}
-    for one in kept:
-        files = made[one.engine, one.variant]
-        contents |= {name: (files.folder / name).read_bytes() for name in files.entry.files}
-        session = open_candidate(one, files.folder, threads)
-        entries[one.engine] = replace(
-            files.entry,
-            precision=one.precision,
-            options=dict(one.options),
-            parity=_parity(session, files, samples).to_dict(),
-        )
-        expected[one.engine] = files.expected
-    return contents, entries, expected
-
-
-def _parity(session: Session, files: Files, samples: Samples) -> Parity:
-    """Return the comparison of a way that was judged already; where accuracy decided, its limits are what was seen."""
-    outputs = session.run(*(one.numpy() for one in samples.inputs))
-    described = session.describe()
-    limits = {"float32": FLOAT, "int8": INTEGER}.get(described.precision, ROUNDED)
-    parity = compare(files.expected, outputs, engine=described.engine, limits=limits)
-    return parity if parity.failure is None else replace(parity, limits=seen_limits(parity))

@@ -44,6 +44,8 @@ def make_files(
     engines: Sequence[str],
     precisions: Sequence[str] | None,
     folder: Path,
+    *,
+    with_optimized: bool = True,
 ) -> tuple[dict[tuple[str, str], Files], list[Candidate]]:
     """Write and prove the files of every engine and variant.
 
@@ -54,6 +56,7 @@ def make_files(
         engines: Engines to write for.
         precisions: Those that are wanted; None is all.
         folder: Where to write.
+        with_optimized: Whether the graph is rewritten, too, for engines that read ONNX.
 
     Returns:
         The files by engine and variant, and what could not be made, with the reason.
@@ -81,7 +84,7 @@ def make_files(
             except LissomeError as error:
                 declined.append(Candidate(engine=engine, variant=variant, reason=str(error)))
                 continue
-            if variant == "as exported" and isinstance(get_runtime(engine), ReadsOnnx):
+            if with_optimized and variant == "as exported" and isinstance(get_runtime(engine), ReadsOnnx):
                 optimized = _optimized(engine, network, samples, made[engine, variant], shelf)
                 if isinstance(optimized, Files):
                     made[engine, "optimized"] = optimized

@@ -14,10 +14,11 @@ from lissome.runtimes.artifact import Artifact, load
 from lissome.runtimes.protocol import Session
 from lissome.runtimes.table import get_runtime
 from lissome.timing.pinned import pinned
-from lissome.tuning.build import Build, tuning_of
+from lissome.tuning.build import Build
 from lissome.tuning.candidate import Candidate
 from lissome.tuning.files import open_candidate
 from lissome.tuning.race import race
+from lissome.tuning.tuned_archive import tuning_of
 
 
 def retune(path: str | os.PathLike[str], *, threads: int | None = None, seconds: float = 10.0, seed: int = 0) -> Build:

@@ -303,3 +303,23 @@ def test_comparing_what_cannot_be_compared(refused: Refusal, tmp_path: Path) -> 
 )
 def test_engines_artifacts_and_graphs(refused: Refusal, line: str, words: str) -> None:
     assert words in refused(line)
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        ("--max-ms 8 --keep 0.5", "--keep names one recipe and --max-ms searches"),
+        ("--max-ms 0", "max_ms is 0"),
+        ("--max-drop 2", "--max-drop"),
+        ("--budget soon", "write 30m"),
+        ("--budget 0t", "trials is 0"),
+        ("--preset mobil", "did you mean 'mobile'"),
+        ("--preset mobile --on nccn", "did you mean 'ncnn'"),
+    ],
+)
+def test_searches_that_make_no_sense(refused: Refusal, words: str, hint: str) -> None:
+    assert hint in refused(f"compress resnet20 --data sample --out x.lissome {words}")
+
+
+def test_watching_what_is_no_search(refused: Refusal) -> None:
+    assert "holds no search" in refused("watch nowhere")

@@ -127,6 +127,28 @@ def test_compress_writes_artifact_and_report_and_forgets_its_run(run: Run, tmp_p
     assert not (tmp_path / "x.lissome.run").exists()
 
 
+def test_compress_with_a_limit_searches_and_keeps_its_records(run: Run, tmp_path: Path) -> None:
+    pytest.importorskip("optuna", reason="optuna is not installed")
+    line = "compress my.py:build --data d.npz --on onnxruntime --max-drop 90% --budget 2t --preset mobile --seed 1"
+    table = json.loads(run(f"{line} --out x.lissome --report x.html --json"))
+    assert len(table["trials"]) == 2
+    assert table["limit"] == {"max_drop": 0.9}
+    assert table["comparison"]["reproduce"] == [
+        "lissome compress my.py:build --data d.npz --on onnxruntime --max-drop 90% --budget 2t --preset mobile "
+        "--seed 1 --out x.lissome"
+    ]
+    assert load(tmp_path / "x.lissome").card.measurements["speedup"] == table["comparison"]["speedup"]
+    assert (tmp_path / "x.toml").read_text() == table["winner"]["recipe_toml"]
+    assert "trial-0-short" in (tmp_path / "x.html").read_text()
+    state = json.loads(run("watch x.lissome.run --json"))
+    assert state == table
+    assert "trial" in run("watch x.lissome.run --once --page w.html")
+    assert 'http-equiv="refresh"' not in (tmp_path / "w.html").read_text()
+    (tmp_path / "x.lissome.run" / "result.json").unlink()
+    run("watch x.lissome.run --once --page w.html")
+    assert '<meta http-equiv="refresh" content="5">' in (tmp_path / "w.html").read_text()
+
+
 def test_quantize_stays_within_the_budget_on_the_engine(run: Run, tmp_path: Path) -> None:
     line = "quantize my.py:build --data d.npz --on onnxruntime --out q.lissome --max-drop 5% --bits 4"
     table = json.loads(run(f"{line} --images 32 --calibrator percentile --equalize --round --json"))

@@ -1,0 +1,340 @@
+"""One verb: search for the best network that was measured to keep the limits."""
+
+import copy
+import tempfile
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from torch import nn
+
+from lissome.core.context import Context, TaskLike
+from lissome.core.errors import EngineError, SettingError
+from lissome.core.files import write_text
+from lissome.core.module_graph import trace
+from lissome.core.progress import Progress, Silent
+from lissome.core.run_directory import RunDirectory
+from lissome.core.settings import fingerprint, key_of, settings_of
+from lissome.core.step import require_finite
+from lissome.exporting.export import check_runtimes
+from lissome.exporting.samples import Samples, take_samples
+from lissome.runtimes.artifact import load
+from lissome.timing.comparison import compare_on_engines
+from lissome.timing.layer_bench import LayerBench
+from lissome.timing.measure_layers import measure_layers
+from lissome.tracing.blocks import find_blocks
+from lissome.tuning.search_result import SearchResult
+from lissome.tuning.trials.effort import Effort
+from lissome.tuning.trials.examiner import Examiner, hash_of_files
+from lissome.tuning.trials.finalists import Halving, front, verdict, winner_of
+from lissome.tuning.trials.limit import Limit
+from lissome.tuning.trials.moves import Facts
+from lissome.tuning.trials.numbers import NUMBERS
+from lissome.tuning.trials.run_files import RunFiles
+from lissome.tuning.trials.search_budget import SearchBudget
+from lissome.tuning.trials.space import Options, SearchSpace
+from lissome.tuning.trials.stopwatch import Stopwatch
+from lissome.tuning.trials.study import Asked, Study
+from lissome.tuning.trials.survey import Question, Survey, survey
+from lissome.tuning.trials.tasks import with_answers_as_labels, with_fewer_validation_images
+from lissome.tuning.trials.trial import Trial
+from lissome.tuning.trials.worker import Worker, beside
+
+_TABLE_SECONDS = 1.0
+"""For each kind of layer: a rough staircase is enough to cut by, and every network is timed as a whole."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchRun:
+    """Where and how a search works.
+
+    Args:
+        path: Its folder: study, times, finished steps, result. An interrupted search goes on from it; None makes one.
+        name: What the network is called.
+        workers: Processes that do trials at the same time, ≥ 1. With one, the same seed, budget in trials and kept
+            times give the same winner.
+        storage: A database for the study (``sqlite:///…``, ``postgresql://…``), which searches on several machines may
+            share; None keeps it in the folder.
+        times: Folder of another search, whose measured times are taken; None measures them.
+        threads: Threads of the engines, ≥ 1.
+        labels: "data", or "original": the metric is then the agreement with the original, and no label is read.
+        reproduce: Commands that repeat it, for the reader.
+        progress: Who watches.
+    """
+
+    path: Path | None = None
+    name: str = "network"
+    workers: int = 1
+    storage: str | None = None
+    times: Path | None = None
+    threads: int = 1
+    labels: Literal["data", "original"] = "data"
+    reproduce: tuple[str, ...] = ()
+    progress: Progress = field(default_factory=Silent)
+
+    def __post_init__(self) -> None:
+        if self.workers < 1 or self.threads < 1:
+            raise SettingError(
+                f"workers is {self.workers}, threads {self.threads}", where="SearchRun", fix="choose at least 1"
+            )
+        if self.labels not in ("data", "original"):
+            raise SettingError(f"labels is {self.labels!r}", where="SearchRun", fix='choose "data" or "original"')
+
+
+def search(  # noqa: PLR0913 – what a search is told
+    model: nn.Module,
+    task: TaskLike,
+    *,
+    limit: Limit | None = None,
+    on: Sequence[str] = ("onnxruntime",),
+    space: SearchSpace | None = None,
+    budget: SearchBudget | None = None,
+    seed: int = 0,
+    run: SearchRun | None = None,
+) -> SearchResult:
+    """Search for the best network that was measured, on the engine, to keep the limits.
+
+    Many networks get a short recovery and are timed and scored on validation images; of the front, the boldest that can
+    be hoped to keep the drop get the full recovery; the winner alone is measured on the test images, once.
+
+    Args:
+        model: The trained network; left as it was.
+        task: Data, loss and metric.
+        limit: What must be kept, and what is to be best.
+        on: Engines; the first one's default is what everything is compared with.
+        space: What may be chosen.
+        budget: Minutes or trials; None is half an hour.
+        seed: Whence all randomness comes.
+        run: Where and how it works.
+
+    Raises:
+        SettingError: A setting is out of its range.
+        RunError: Another search lives in the folder, or another process is at work there.
+        EngineError: An engine is not installed, or nothing that was tried runs.
+    """
+    job = Job(
+        model=copy.deepcopy(model).eval(),
+        task=task,
+        limit=limit or Limit(),
+        on=tuple(dict.fromkeys(on)),
+        space=space or SearchSpace(),
+        budget=budget or SearchBudget(minutes=30),
+        seed=seed,
+        run=run or SearchRun(),
+        path=(run.path if run and run.path else Path(tempfile.mkdtemp(prefix="lissome-search-"))),
+    )
+    check_runtimes(job.on)
+    require_finite(job.model)
+    with RunDirectory(job.path):
+        return _searched(job)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """Everything a search was told; workers get it, too."""
+
+    model: nn.Module
+    task: TaskLike
+    limit: Limit
+    on: tuple[str, ...]
+    space: SearchSpace
+    budget: SearchBudget
+    seed: int
+    run: SearchRun
+    path: Path
+
+    def plan(self) -> dict[str, Any]:
+        """Return what makes it this search and no other; the budget may grow."""
+        return {
+            "name": self.run.name,
+            "model": fingerprint(self.model),
+            "images": [len(one) for one in (self.task.train, self.task.validation, self.task.test)],
+            "limit": settings_of(self.limit),
+            "on": list(self.on),
+            "space": settings_of(self.space),
+            "budget": settings_of(self.budget),
+            "seed": self.seed,
+            "threads": self.run.threads,
+            "labels": self.run.labels,
+            "reproduce": list(self.run.reproduce),
+        }
+
+
+def _searched(job: Job) -> SearchResult:
+    files = RunFiles(job.path)
+    files.begin(job.plan())
+    kept = files.read("result.json")
+    if kept is not None:
+        job.run.progress.say("this search has ended; its result is read")
+        return SearchResult.from_dict(kept, load(job.path / "best.lissome"))
+    worker = _worker_of(job, files)
+    others = [(replace(job, run=replace(job.run, progress=Silent())),)] * (job.run.workers - 1)
+    with beside(_work_beside, others) if others else nullcontext():
+        worker.work()
+    trials = worker.study.trials()
+    if not any(not one.failed for one in trials):
+        reasons = "; ".join(dict.fromkeys(one.reason for one in trials)) or "the budget was too small for one trial"
+        raise EngineError(f"nothing that was tried runs: {reasons}", fix="see the reasons, or widen the space")
+    finalists = _full_recoveries(job, worker, trials)
+    return _finished(job, worker, trials, finalists)
+
+
+def _work_beside(job: Job) -> None:
+    _worker_of(job, RunFiles(job.path)).work()
+
+
+def _worker_of(job: Job, files: RunFiles) -> Worker:
+    """Return a worker on what was prepared; the first one prepares it."""
+    task = with_answers_as_labels(job.task, job.model) if job.run.labels == "original" else job.task
+    context = Context(
+        with_fewer_validation_images(task, job.budget.images),
+        seed=job.seed,
+        original=job.model,
+        progress=job.run.progress,
+        memory=RunDirectory(job.path),
+    )
+    samples = take_samples(context)
+    found = _survey_of(job, samples, replace(context, task=task))
+    options = Options(
+        space=job.space,
+        facts=_facts_of(job, samples, found),
+        float_ways=tuple(one.label for one in found.float_ways),
+        integer_ways=tuple(one.label for one in found.integer_ways),
+    )
+    if not options.numbers():
+        raise EngineError("no engine runs the numbers of this space", fix="name other numbers, or another engine")
+    examiner = Examiner(
+        model=job.model,
+        samples=samples,
+        context=context,
+        task=task,
+        limit=job.limit,
+        survey=found,
+        stopwatch=Stopwatch((job.run.times or job.path) / "times"),
+        threads=job.run.threads,
+        images=job.budget.images,
+        seconds=job.budget.seconds,
+        began=files.began,
+    )
+    study = Study(job.path, job.run.name, job.run.storage, options, job.seed)
+    return Worker(
+        study=study, options=options, examiner=examiner, files=files, budget=job.budget, progress=job.run.progress
+    )
+
+
+def _survey_of(job: Job, samples: Samples, context: Context) -> Survey:
+    folder = job.run.times or job.path
+    asked = key_of(fingerprint(job.model), job.on, job.run.threads, job.budget.images, job.run.labels, job.space.ways)
+    path = folder / f"survey-{asked}.json"
+    if not path.exists():
+        question = Question(
+            engines=job.on,
+            threads=job.run.threads,
+            ways=job.space.ways,
+            images=job.budget.images,
+            seconds=2 * job.budget.seconds,
+            integers=any(NUMBERS[one].integers for one in job.space.numbers),
+        )
+        with tempfile.TemporaryDirectory(prefix="lissome-search-") as temporary:
+            found = survey(job.model, samples, context, question, Path(temporary))
+        RunFiles(folder).write(path.name, found.to_dict())
+    return Survey.read(path)
+
+
+def _facts_of(job: Job, samples: Samples, found: Survey) -> Facts:
+    if not job.space.moves:
+        return Facts(blocks=0, objective="macs")
+    graph = trace(job.model, samples.single)
+    graph.graph.eliminate_dead_code()
+    blocks, _ = find_blocks(graph, samples.single)
+    objective = job.space.objective
+    if objective == "measured":
+        engine = (found.float_ways or found.integer_ways)[0].engine
+        path = (job.run.times or job.path) / f"layers-{engine}.json"
+        job.run.progress.say(f"timing layers by their widths on {engine}")
+        bench = LayerBench(runtime=engine, seconds=_TABLE_SECONDS, seed=job.seed)
+        objective = measure_layers(job.model, samples.single[0], path, bench=bench, progress=job.run.progress)
+    return Facts(blocks=len(blocks), objective=objective)
+
+
+def _full_recoveries(job: Job, worker: Worker, trials: Sequence[Trial]) -> list[Trial]:
+    """Give the full recovery to those along the front that can be hoped to keep the limits."""
+    kept = worker.files.finalists()
+    halving, done = Halving(front(trials, job.limit), job.limit), list[Trial]()
+    while len(done) < job.budget.finalists and (one := halving.next()) is not None:
+        trial = kept.get(one.number)
+        if trial is None:
+            effort = _effort(job, worker, one, job.budget.finalists - len(done))
+            job.run.progress.say(f"full recovery of trial {one.number}: {effort.epochs} epochs")
+            trial = worker.examiner.examine(worker.wanted(Asked(one.number, one.parameters), effort))
+            worker.files.keep_finalist(trial)
+            worker.files.keep_clock()
+        job.run.progress.say(str(trial))
+        done.append(trial)
+        halving.tell(one, kept=not trial.failed and "max_drop" not in trial.missed)
+    return done
+
+
+def _effort(job: Job, worker: Worker, short: Trial, left: int) -> Effort:
+    """Return the full recovery, or as much of it as the minutes allow; kept, so that a resumed search does the same."""
+    name = f"finalists/effort-{short.number:05}"
+    kept = worker.files.read(f"{name}.kept")
+    if kept is None:
+        kept = {"epochs": job.budget.full_epochs, "images": None}
+        if job.budget.minutes is not None:
+            seen = min(job.budget.short_images, len(job.task.train))
+            an_epoch = max(short.seconds, 1e-3) / seen * len(job.task.train)
+            seconds = max(0.0, 60 * job.budget.minutes - worker.files.seconds) / left
+            epochs = int(seconds / an_epoch)
+            kept["epochs"] = max(1, min(job.budget.full_epochs, epochs))
+            kept["images"] = None if epochs else max(seen, int(seconds / an_epoch * len(job.task.train)))
+        worker.files.write(f"{name}.kept", kept)
+    return Effort(**kept, learning_rate=job.space.learning_rate)
+
+
+def _finished(job: Job, worker: Worker, trials: list[Trial], finalists: list[Trial]) -> SearchResult:
+    """Write the winner, measure it on the test images, and keep the result."""
+    every = [*trials, *finalists]
+    winner = winner_of(every, job.limit)
+    if winner is None:
+        raise EngineError("nothing that was tried runs", fix="widen the space")
+    write_text(job.path / "best.toml", winner.recipe_toml)
+    effort = None
+    if winner.stage == "full":
+        kept = worker.files.read(f"finalists/effort-{winner.number:05}.kept")
+        effort = Effort(**kept, learning_rate=job.space.learning_rate)
+    wanted = worker.wanted(Asked(winner.number, winner.parameters), effort)
+    if winner.reason and wanted.untrained is not None:
+        wanted = replace(wanted, recipe=wanted.untrained)
+    outcome, artifact = worker.examiner.write(job.path / "best.lissome", wanted)
+    engine = wanted.way.engine
+    comparison, artifact = compare_on_engines(
+        job.model,
+        replace(outcome, context=replace(worker.examiner.context, task=worker.examiner.task)),
+        artifact,
+        runtimes=[engine],
+        name=job.run.name,
+        seconds=2 * job.budget.seconds,
+        reproduce=job.run.reproduce,
+    )
+    worker.files.keep_clock()
+    result = SearchResult(
+        name=job.run.name,
+        path=job.path,
+        limit=job.limit,
+        seed=job.seed,
+        trials=tuple(trials),
+        finalists=tuple(finalists),
+        winner=winner,
+        verdict=verdict(every, winner, job.limit),
+        survey=worker.examiner.survey.to_dict(),
+        comparison=comparison.to_dict(),
+        is_reproduced=hash_of_files(artifact, engine) == winner.artifact_sha256,
+        seconds=worker.files.seconds,
+        artifact=artifact,
+        labels=job.run.labels,
+    )
+    worker.files.write("result.json", result.to_dict())
+    return result

@@ -1,0 +1,1 @@
+"""What a search tries, how it is looked at, and where it is kept."""

@@ -1,0 +1,121 @@
+"""What was chosen by measuring, as the contents and the card of an artifact."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from torch import nn
+
+from lissome.artifacts.archive import write_archive
+from lissome.artifacts.card import Card, EngineEntry, Tuning
+from lissome.core.context import Context
+from lissome.core.machine import describe_machine, fingerprint
+from lissome.core.outcome import Outcome
+from lissome.exporting.export import facts_of
+from lissome.exporting.parity import FLOAT, INTEGER, ROUNDED, Parity, compare, seen_limits
+from lissome.exporting.proving import Outputs, outputs_of
+from lissome.exporting.samples import Samples
+from lissome.exporting.stored_samples import FILE, pack_samples
+from lissome.runtimes.artifact import Artifact
+from lissome.runtimes.protocol import Session
+from lissome.runtimes.table import get_runtime
+from lissome.tuning.candidate import Candidate
+from lissome.tuning.files import Files, open_candidate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """The network that an artifact is made of.
+
+    Args:
+        model: In evaluation mode.
+        samples: What it is compared on.
+        context: Task and seed.
+        outcome: The receipt it came with, or None.
+    """
+
+    model: nn.Module
+    samples: Samples
+    context: Context
+    outcome: Outcome | None
+
+
+def write_tuned(
+    path: str | os.PathLike[str],
+    subject: Subject,
+    kept: Sequence[Candidate],
+    made: Mapping[tuple[str, str], Files],
+    tuning: Tuning,
+) -> Artifact:
+    """Write the artifact of ways that were chosen, whole or not at all.
+
+    Args:
+        path: The `.lissome` file.
+        subject: The network.
+        kept: Ways of different engines, the chosen one among them.
+        made: The files by engine and variant.
+        tuning: What the card says of the choice.
+    """
+    samples = subject.samples
+    contents, entries, expected = collect(kept, made, samples, tuning.threads)
+    contents[FILE] = pack_samples([one.numpy() for one in samples.inputs], expected)
+    card = Card(
+        name=Path(path).stem,
+        output_shapes=tuple(one.shape[1:] for one in outputs_of(subject.model, samples)),
+        engines=entries,
+        samples_file=FILE,
+        tuning=tuning,
+        **facts_of(subject.model, samples, subject.context, subject.outcome),
+    )
+    return Artifact(Path(path), write_archive(path, card, contents), contents)
+
+
+def tuning_of(chosen: Candidate, candidates: Sequence[Candidate], threads: int) -> Tuning:
+    """Return what the card says of a choice that was made on this machine."""
+    return Tuning(
+        engine=chosen.engine,
+        precision=chosen.precision,
+        threads=threads,
+        options=dict(chosen.options),
+        machine=describe_machine(),
+        fingerprint=fingerprint(chosen.engine, get_runtime(chosen.engine).version()),
+        candidates=tuple(one.to_dict() for one in candidates),
+    )
+
+
+def collect(
+    kept: Sequence[Candidate], made: Mapping[tuple[str, str], Files], samples: Samples, threads: int
+) -> tuple[dict[str, bytes], dict[str, EngineEntry], dict[str, Outputs]]:
+    """Return the contents of an artifact, the card's entries, and what is expected of each engine.
+
+    Args:
+        kept: Ways of different engines.
+        made: The files by engine and variant.
+        samples: What the card's comparison is made on.
+        threads: Threads of the engines.
+    """
+    contents: dict[str, bytes] = {}
+    entries: dict[str, EngineEntry] = {}
+    expected: dict[str, Outputs] = {}
+    for one in kept:
+        files = made[one.engine, one.variant]
+        contents |= {name: (files.folder / name).read_bytes() for name in files.entry.files}
+        session = open_candidate(one, files.folder, threads)
+        entries[one.engine] = replace(
+            files.entry,
+            precision=one.precision,
+            options=dict(one.options),
+            parity=_parity(session, files, samples).to_dict(),
+        )
+        expected[one.engine] = files.expected
+    return contents, entries, expected
+
+
+def _parity(session: Session, files: Files, samples: Samples) -> Parity:
+    """Return the comparison of a way that was judged already; where accuracy decided, its limits are what was seen."""
+    outputs = session.run(*(one.numpy() for one in samples.inputs))
+    described = session.describe()
+    limits = {"float32": FLOAT, "int8": INTEGER}.get(described.precision, ROUNDED)
+    parity = compare(files.expected, outputs, engine=described.engine, limits=limits)
+    return parity if parity.failure is None else replace(parity, limits=seen_limits(parity))
