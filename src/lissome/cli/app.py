@@ -5,14 +5,17 @@ import typer
 from lissome.cli.advise import advise
 from lissome.cli.bench import bench
 from lissome.cli.build import build
+from lissome.cli.bundle import bundle
 from lissome.cli.compare import compare
 from lissome.cli.compress import compress
 from lissome.cli.demo import demo
 from lissome.cli.doctor import doctor
 from lissome.cli.export import export
 from lissome.cli.ghosts import ghosts
+from lissome.cli.import_results import import_results
 from lissome.cli.list import list_table
 from lissome.cli.measure import measure
+from lissome.cli.measure_device import measure_device
 from lissome.cli.optimize import optimize
 from lissome.cli.profile import profile
 from lissome.cli.quantize import quantize
@@ -31,6 +34,7 @@ app = typer.Typer(
 app.command()(demo)
 app.command()(profile)
 app.command()(measure)
+app.command()(measure_device)
 app.command()(advise)
 app.command()(ghosts)
 app.command()(recommend)
@@ -42,6 +46,8 @@ app.command()(export)
 app.command()(optimize)
 app.command()(build)
 app.command()(bench)
+app.command()(bundle)
+app.command()(import_results)
 app.command()(verify)
 app.command()(sizes)
 app.command(name="list")(list_table)

@@ -31,6 +31,9 @@ def compress(
         str | None, typer.Option(help="Search: its time or trials, e.g. 30m, 2h, 40t. Default: 30m.")
     ] = None,
     preset: Annotated[str | None, typer.Option(help="Search: mobile, mcu, server or smallest-file.")] = None,
+    layer_times: Annotated[
+        Path | None, typer.Option(help="Search: cut by this table of `lissome measure-device`.")
+    ] = None,
     without_labels: Annotated[
         bool, typer.Option("--without-labels", help="Search: agreement with the original is the accuracy.")
     ] = False,
@@ -54,7 +57,7 @@ def compress(
     single: dict[str, object] = {"--recipe": recipe, "--keep": keep, "--epochs": epochs}
     searching: dict[str, object] = {
         **{"--max-drop": max_drop, "--max-ms": max_ms, "--max-kib": max_kib, "--budget": budget, "--preset": preset},
-        **{"--without-labels": without_labels or None, "--storage": storage},
+        **{"--without-labels": without_labels or None, "--storage": storage, "--layer-times": layer_times},
         **{"--workers": workers if workers > 1 else None, "--threads": threads if threads > 1 else None},
     }
     is_search = _is_search(single, searching)
@@ -73,6 +76,7 @@ def compress(
             max_drop=None if max_drop is None else share_of(max_drop, "--max-drop"),
             max_ms=max_ms,
             max_kib=max_kib,
+            layer_times=layer_times,
         )
         job = SearchJob(
             name=name,

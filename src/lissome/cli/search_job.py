@@ -14,6 +14,7 @@ from lissome.core.files import replacing
 from lissome.core.names import choose
 from lissome.core.progress import Progress
 from lissome.data.task import Task
+from lissome.profiling.latency_table import LatencyTable
 from lissome.reports.report import report
 from lissome.tuning.presets import PRESETS, Preset
 from lissome.tuning.search import SearchRun, search
@@ -122,7 +123,13 @@ def budget_of(text: str, **settings: Any) -> SearchBudget:
 
 
 def preset_of(
-    name: str | None, on: Sequence[str] | None, *, max_drop: float | None, max_ms: float | None, max_kib: float | None
+    name: str | None,
+    on: Sequence[str] | None,
+    *,
+    max_drop: float | None,
+    max_ms: float | None,
+    max_kib: float | None,
+    layer_times: Path | None = None,
 ) -> Preset:
     """Return a preset with what the user said instead of its own.
 
@@ -132,6 +139,7 @@ def preset_of(
         max_drop: The limit, or None.
         max_ms: The limit, or None.
         max_kib: The limit, or None.
+        layer_times: A table that cuts are chosen by, or None.
 
     Raises:
         UnknownNameError: There is no such preset.
@@ -140,4 +148,7 @@ def preset_of(
     preset = choose(PRESETS, name, "preset") if name else Preset(on=("onnxruntime", "ncnn"))
     said = {"max_drop": max_drop, "max_ms": max_ms, "max_kib": max_kib}
     limit = replace(preset.limit, **{key: value for key, value in said.items() if value is not None})  # type: ignore[arg-type]
+    if layer_times:
+        space = replace(preset.space, objective=LatencyTable(path=str(layer_times)))
+        preset = replace(preset, space=space)
     return replace(preset, on=tuple(on) if on else preset.on, limit=limit)

@@ -4,10 +4,6 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from io import StringIO
 
-from rich.box import Box
-from rich.console import Console
-from rich.table import Table
-
 
 def render(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "", left: int = 1) -> str:
     """Return a table as text; the first `left` columns are aligned left, the others right.
@@ -18,6 +14,11 @@ def render(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str 
         --------------
         conv        27
     """
+    # Loaded here, since what runs on a device times and does not draw.
+    from rich.box import Box
+    from rich.console import Console
+    from rich.table import Table
+
     box = Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
     table = Table(title=title or None, title_justify="left", box=box, pad_edge=False, padding=(0, 1))
     for place, name in enumerate(columns):

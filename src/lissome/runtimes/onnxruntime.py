@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import onnx
 
 from lissome.core.errors import EngineError
-from lissome.runtimes.integer_promises import promised_integers, still_in_float
 from lissome.runtimes.protocol import Array, Option, ReadsOnnx, Session, SessionDescription, SessionSettings, first_line
 
 
@@ -38,6 +36,10 @@ class OnnxRuntime(ReadsOnnx):
 
     def float_layers(self, folder: str | os.PathLike[str]) -> tuple[str, ...]:
         """Return the promised layers that are left in the graph that ONNX Runtime runs after all its rewrites."""
+        import onnx  # a device that only runs files has the engine and nothing else
+
+        from lissome.runtimes.integer_promises import promised_integers, still_in_float
+
         promised = promised_integers(onnx.load(Path(folder, self.files[0])).graph)
         if not promised:
             return ()
@@ -84,6 +86,8 @@ def session_options(engine: Any, threads: int, optimization: str = "all") -> Any
 
 def onnx_precision(path: Path) -> str:
     """Return "int8" if the ONNX graph quantizes anything, else "float32"."""
+    import onnx
+
     graph = onnx.load(path, load_external_data=False).graph
     quantized = any(node.op_type in ("QuantizeLinear", "DequantizeLinear") for node in graph.node)
     return "int8" if quantized else "float32"

@@ -178,6 +178,25 @@ class Runtime(ABC):
             raise SettingError(f"computes in {actual}, though asked for {settings.precision}", where=self.name)
         return session
 
+    def open_as(self, folder: str | os.PathLike[str], settings: SessionSettings) -> Session:
+        """Open files that were checked elsewhere, with settings that were: on a device that has the engine alone.
+
+        Args:
+            folder: Where `files` lie.
+            settings: Threads, precision, and a value for every option.
+
+        Raises:
+            EngineMissingError: The engine is not installed.
+            EngineError: It refuses the files.
+        """
+        self.require()
+        try:
+            return self._open(Path(folder), settings)
+        except LissomeError:
+            raise
+        except Exception as error:  # each engine raises its own kinds
+            raise EngineError(f"{self.name} refuses the network: {first_line(error)}") from error
+
     def offers(self, folder: str | os.PathLike[str]) -> tuple[str, ...]:
         """Return what these files can be computed in on this machine; the first is taken when nothing is asked for.
 
