@@ -57,6 +57,44 @@ def whole_comparison(pruned):
     }
 
 
+@pytest.fixture(scope="session")
+def whole_search(whole_comparison):
+    """What a search gives as a dict: three networks, one that failed, one full recovery."""
+    widths = [["stem.conv", 16], ["stages.stage1.0.conv1", 16], ["stages.stage1.1.conv1", 16]]
+    trials = [
+        _trial(0, {"blocks": 0, "numbers": "float32"}, 0.61, 0.0, 1000.0, widths),
+        _trial(1, {"blocks": 0, "numbers": "int8"}, 0.35, 0.004, 260.0, widths),
+        _trial(2, {"blocks": 1, "numbers": "int8"}, 0.29, 0.03, 200.0, widths[:2], missed={"max_drop": 2.0}),
+        {
+            **_trial(3, {"blocks": 9}, 1.0, 0.0, 1.0, []),
+            "figures": {},
+            "failed": True,
+            "reason": "9 blocks <cannot> go",
+        },
+    ]
+    full = {**_trial(2, {"blocks": 1, "numbers": "int8"}, 0.29, 0.008, 200.0, widths[:2]), "stage": "full"}
+    return {
+        "name": "resnet20",
+        "path": "runs/a",
+        "seed": 0,
+        "limit": {"max_drop": 0.01, "max_ms": 0.5},
+        "trials": trials,
+        "finalists": [full],
+        "winner": full,
+        "front": [2, 1, 0],
+        "verdict": "all limits are kept on the validation images by trial 2",
+        "is_reproduced": True,
+        "missed": {},
+        "seconds": 300.0,
+        "survey": {
+            "milliseconds": {"onnxruntime float32": 0.61, "onnxruntime int8, quantized": 0.35},
+            "declined": ["ncnn float16: has no such units"],
+            "machine": {"cpu": "Some CPU"},
+        },
+        "comparison": whole_comparison,
+    }
+
+
 @pytest.fixture
 def comparison(whole_comparison):
     """A copy of its own for each test."""
@@ -104,4 +142,35 @@ def _train():
         "measurements": measurements,
         "notes": [{"layer": "", "reason": "the last epoch was the best", "applied": True}],
         "parts": [],
+    }
+
+
+def _trial(number, parameters, milliseconds, drop, kib, widths, missed=None):
+    return {
+        "number": number,
+        "stage": "short",
+        "parameters": parameters,
+        "way": "onnxruntime int8",
+        "recipe_toml": f'[[steps]]\nkind = "Step{number}"\n',
+        "seed": 0,
+        "figures": {
+            "accuracy": 0.9 - drop,
+            "drop": drop,
+            "latency_ms": milliseconds,
+            "speedup": 0.61 / milliseconds,
+            "speedup_low": 0.6 / milliseconds,
+            "speedup_high": 0.62 / milliseconds,
+            "size_kib": kib,
+            "stored_kib": kib,
+            "params": 1000.0,
+            "macs": 2000.0,
+        },
+        "missed": missed or {},
+        "artifact_sha256": "ab" * 32,
+        "widths": widths,
+        "declined": ["declined conv: its channels reach the output"],
+        "started": 10.0 * number,
+        "seconds": 9.0,
+        "reason": "",
+        "failed": False,
     }

@@ -138,3 +138,20 @@ def test_a_hostile_name_is_seen_and_not_run(open_page, comparison, result_of):
     assert page.evaluate("window.hacked") is None
     assert page.trouble == []
     assert len(page.requests) == 1
+
+
+def test_a_click_on_a_point_of_a_search_opens_its_trial(page, open_page, whole_search, result_of):
+    search = open_page(result_of(whole_search))
+    front = search.locator(".chart").first
+    points = front.locator(".scatterlayer .trace").first.locator(".points path")
+    assert points.count() == 3
+    trial = search.locator("#trial-1-short")
+    assert trial.get_attribute("open") is None
+    front.scroll_into_view_if_needed()
+    box = points.nth(1).bounding_box()
+    search.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    search.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    search.wait_for_function("document.getElementById('trial-1-short').open")
+    assert trial.get_by_text("Step1").is_visible()
+    assert search.trouble == []
+    assert [url.rpartition("/")[2] for url in search.requests] == ["report.html"]

@@ -144,6 +144,20 @@ def test_without_labels_the_metric_is_the_agreement_and_nothing_is_cut(trained, 
     assert "agreement with the original" in str(result)
 
 
+def test_two_workers_share_one_study(whole, trained, pictures, quick, run_of, tmp_path):
+    run = run_of(tmp_path, times=whole.path, workers=2)
+    result = search(trained, pictures, limit=Limit(max_drop=0.1), seed=3, run=run, **quick)
+    assert 6 <= len(result.trials) <= 7
+    assert len({tuple(one.parameters.items()) for one in result.trials}) == len(result.trials)
+    assert result.winner.missed == {}
+
+
+def test_a_task_that_no_process_can_be_handed_is_refused(whole, trained, pictures, quick, run_of, tmp_path):
+    task = replace(pictures, metric=lambda output, labels: (output.argmax(1) == labels).float())
+    with pytest.raises(SettingError, match="cannot be handed to another process"):
+        search(trained, task, seed=3, run=run_of(tmp_path, workers=2), **quick)
+
+
 def test_the_network_is_left_as_it_was(whole, trained, pictures):
     images, labels = next(iter(pictures.test.batches(32)))
     with torch.no_grad():
