@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-import lissome
 from lissome.core.errors import SettingError
 from lissome.core.files import replacing
 from lissome.exporting.stored_samples import stored_samples
@@ -19,7 +18,7 @@ from lissome.runtimes.protocol import Array
 from lissome.runtimes.table import RUNTIMES, get_runtime
 from lissome.timing.device_runner import MANIFEST, SAMPLES
 
-_ROOT = Path(lissome.__file__).parent
+_ROOT = Path(__file__).parents[1]
 _START = """import os, sys
 from lissome.timing.device_runner import main
 main(os.path.abspath(sys.argv[0]))
