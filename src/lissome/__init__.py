@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lissome.compression.folding.fold_branches import FoldBranches
     from lissome.compression.pruning import scores
     from lissome.compression.pruning.keep_classes import KeepClasses
+    from lissome.compression.pruning.make_student import MakeStudent
     from lissome.compression.pruning.prune_blocks import PruneBlocks
     from lissome.compression.pruning.prune_channels import PruneChannels
     from lissome.compression.pruning.prune_gradually import PruneGradually
@@ -140,6 +141,7 @@ __all__ = [
     "LayerBench",
     "Limit",
     "LissomeError",
+    "MakeStudent",
     "MeasureLatency",
     "Need",
     "Note",
@@ -251,6 +253,7 @@ _HOMES = {
     "LayerBench": "lissome.timing.layer_bench:LayerBench",
     "Limit": "lissome.tuning.trials.limit:Limit",
     "LissomeError": "lissome.core.errors:LissomeError",
+    "MakeStudent": "lissome.compression.pruning.make_student:MakeStudent",
     "MeasureLatency": "lissome.timing.measure_latency:MeasureLatency",
     "Need": "lissome.core.context:Need",
     "Note": "lissome.core.outcome:Note",

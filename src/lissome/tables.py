@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 STEPS: Mapping[str, str] = {
     "KeepClasses": "lissome.compression.pruning.keep_classes:KeepClasses",
+    "MakeStudent": "lissome.compression.pruning.make_student:MakeStudent",
     "PruneBlocks": "lissome.compression.pruning.prune_blocks:PruneBlocks",
     "PruneChannels": "lissome.compression.pruning.prune_channels:PruneChannels",
     "PruneGradually": "lissome.compression.pruning.prune_gradually:PruneGradually",

@@ -20,6 +20,7 @@ EXAMPLES = {
         recalibrate=ls.RecalibrateBatchNorm(images=16),
         train=ls.Train(epochs=1, batch_size=16, teacher="original"),
     ),
+    "MakeStudent": ls.MakeStudent(width=0.5, weights="fresh", multiple_of=4),
     "PruneBlocks": ls.PruneBlocks(keep=0.8, objective="macs", criterion="least_squares", images=16, chains=True),
     "PruneChannels": ls.PruneChannels(keep=0.5, score=ls.scores.Random(), scope="global", multiple_of=4, skip=("9*",)),
     "PruneGradually": ls.PruneGradually(
