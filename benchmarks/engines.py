@@ -95,6 +95,7 @@ def main() -> None:
     result = {
         **machine_and_versions(*packages),
         "seed": SEED,
+        "catalog": len(CATALOG),
         "parity": [json.loads(one.read_text(encoding="utf-8")) for one in sorted((kept / "parity").glob("*.json"))],
         "tuned": [json.loads(one.read_text(encoding="utf-8")) for one in sorted((kept / "tuned").glob("*.json"))],
     }

@@ -12,7 +12,7 @@ INTRODUCTION = Path(__file__).with_name("engines_introduction.md")
 
 def write_page(result: Mapping[str, Any], path: Path) -> None:
     """Write the page, whole or not at all."""
-    parts = [INTRODUCTION.read_text(encoding="utf-8"), *_matrix(result["parity"]), *_tuned(result["tuned"])]
+    parts = [INTRODUCTION.read_text(encoding="utf-8"), *_matrix(result["parity"], result["catalog"]), *_tuned(result["tuned"])]
     if result["parity"] or result["tuned"]:
         machine, versions = result["machine"], result["versions"]
         kept = ", ".join(f"{name} {version}" for name, version in versions.items())
@@ -21,7 +21,7 @@ def write_page(result: Mapping[str, Any], path: Path) -> None:
     write_text(path, "\n".join(parts).rstrip() + "\n")
 
 
-def _matrix(cells: Sequence[Mapping[str, Any]]) -> list[str]:
+def _matrix(cells: Sequence[Mapping[str, Any]], catalog: int) -> list[str]:
     if not cells:
         return []
     engines = list(dict.fromkeys(one["engine"] for one in sorted(cells, key=lambda one: _order(one["engine"]))))
@@ -32,7 +32,8 @@ def _matrix(cells: Sequence[Mapping[str, Any]]) -> list[str]:
         "## Does it compute the same?",
         "",
         "Largest difference from PyTorch as a share of the largest value, float32, real pictures; "
-        f"{good} of {len(cells)} cells are within {MAX_REL:g} with every decision (top-1) the same. "
+        f"{good} of {len(cells)} cells are within {MAX_REL:g} with every decision (top-1) the same; "
+        f"{len(names)} of the catalog's {catalog} networks have been compared. "
         "E: by the engine's exact options.",
         "",
         f"| network | {' | '.join(engines)} |",
