@@ -12,7 +12,8 @@ INTRODUCTION = Path(__file__).with_name("engines_introduction.md")
 
 def write_page(result: Mapping[str, Any], path: Path) -> None:
     """Write the page, whole or not at all."""
-    parts = [INTRODUCTION.read_text(encoding="utf-8"), *_matrix(result["parity"], result["catalog"]), *_tuned(result["tuned"])]
+    matrix = _matrix(result["parity"], result["catalog"])
+    parts = [INTRODUCTION.read_text(encoding="utf-8"), *matrix, *_tuned(result["tuned"])]
     if result["parity"] or result["tuned"]:
         machine, versions = result["machine"], result["versions"]
         kept = ", ".join(f"{name} {version}" for name, version in versions.items())
