@@ -65,8 +65,8 @@ def _cell(cell: Mapping[str, Any] | None, reasons: list[str]) -> str:
     text = f"{cell['max_rel']:.0e}" + (" E" if cell["options"] else "")
     if not _passes(cell):
         reasons.append(
-            f"{cell['name']} on {cell['engine']}: top-1 agrees on {cell['top1_agreement']:.0%}; PyTorch's own scores of "
-            "the two decisions differ by less than 0.2 % of the largest score, else it would have been refused"
+            f"{cell['name']} on {cell['engine']}: top-1 agrees on {cell['top1_agreement']:.0%}; PyTorch's own scores "
+            "of the two decisions differ by less than 0.2 % of the largest score, else it would have been refused"
         )
         return f"**{text}** ({len(reasons)})"
     return text
