@@ -171,7 +171,7 @@ def test_rows_in_pairs_compute_the_same_wherever_they_are_put(choices, seed):
         graph.grow(op, choice)
     model = graph.model()
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("NODE_COST", "JOIN_COST", "MACS_PER_ELEMENT"):
+        for name in ("NODE_COST", "JOIN_COST", "WEIGHT_COST", "MACS_PER_ELEMENT"):
             patch.setattr(row_pair_plan, name, 1e-6)  # so that images of 6 rows are worth it
         done = optimize_model(model, passes=["pair_rows"], engine="onnxruntime")
     onnx.checker.check_model(done.model, full_check=True)

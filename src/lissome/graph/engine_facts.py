@@ -18,7 +18,8 @@ class EngineFacts:
         split_cost: Why splitting a result costs more than one convolution instead of several gains; "" where it
             does not.
         pair_cost: Why convolutions by pairs of rows gain nothing; "" where they gain.
-        part_cost: Why working on parts that are no whole blocks costs more than joining them; "" where it does not.
+        part_cost: Why working on parts that are no whole blocks, or whose makers must be divided as well, costs more
+            than joining them; "" where it does not.
         off: Passes that cannot pay there, with the measured reason.
     """
 

@@ -15,6 +15,8 @@ MACS_PER_ELEMENT = 30
 """Multiply-adds that take the time of copying one element."""
 JOIN_COST = 5.0
 """Times that joining halves copies the image: out of a blocked layout, beside each other, and back."""
+WEIGHT_COST = 2.0
+"""What reading one weight more costs, in elements copied: weights come from farther away than images."""
 FLOAT = 1
 
 
@@ -95,9 +97,10 @@ class Planner:
             return f"{image[1]} rows are no pairs"
         macs = numbers.weight.size * image[1] * image[2]
         moved = 2 * self.pixels(node.input(0)) + self.pixels(node.output)
-        gain = macs / 3 / MACS_PER_ELEMENT - moved - 8 * NODE_COST
+        more = numbers.weight.size // 3
+        gain = macs / 3 / MACS_PER_ELEMENT - moved - WEIGHT_COST * more - 8 * NODE_COST
         if gain <= 0:
-            return f"it would save a third of {macs:,} MACs, and move {moved:,} elements more"
+            return f"it would save a third of {macs:,} MACs, move {moved:,} elements, and read {more:,} weights more"
         return gain
 
     def _spread(self, paired: Mapping[Node, float]) -> HalfPlan:

@@ -74,6 +74,8 @@ def _obstacle(graph: Graph, found: Division, facts: EngineFacts) -> Refusal | No
         return Refusal("its parts were cut from larger tensors, and would be copied all the same")
     if facts.part_cost and any(size % facts.block for size in found.sizes):
         return Refusal(f"its parts are no whole blocks of {facts.block} channels: {facts.part_cost}")
+    if facts.part_cost and found.rows:
+        return Refusal(f"who makes what it is combined with would be divided as well: {facts.part_cost}")
     return None
 
 
