@@ -32,12 +32,13 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
-from common import machine_and_versions, write_result
+from common import RESULTS, machine_and_versions, write_result
 from engines_page import write_page
 from lissome.core.context import Context
 from lissome.core.errors import LissomeError
 from lissome.core.files import write_text
 from lissome.data import sample
+from lissome.exporting.export import export
 from lissome.exporting.proving import convert_and_prove
 from lissome.exporting.samples import Samples
 from lissome.models.catalog import CATALOG
@@ -92,18 +93,28 @@ def main() -> None:
                 write_text(target, json.dumps(tuned_cell(name, arguments.seconds), indent=1) + "\n")
     engines = [one for one in (*ENGINES, "litert", "executorch", "torch") if get_runtime(one).available()]
     packages = [get_runtime(one).package for one in engines if one != "torch"]
-    result = {
-        **machine_and_versions(*packages),
+    place = arguments.trial / "engines.json" if arguments.trial else RESULTS / "engines.json"
+    before = json.loads(place.read_text(encoding="utf-8")) if place.is_file() else {}
+    result = machine_and_versions(*packages)
+    result |= {
+        "versions": {**before.get("versions", {}), **result["versions"]},
         "seed": SEED,
         "catalog": len(CATALOG),
-        "parity": [json.loads(one.read_text(encoding="utf-8")) for one in sorted((kept / "parity").glob("*.json"))],
-        "tuned": [json.loads(one.read_text(encoding="utf-8")) for one in sorted((kept / "tuned").glob("*.json"))],
+        "parity": with_kept(before.get("parity", []), kept / "parity", ("name", "engine")),
+        "tuned": with_kept(before.get("tuned", []), kept / "tuned", ("name",)),
     }
     if arguments.trial:
         write_text(arguments.trial / "engines.json", json.dumps(result, indent=1) + "\n")
     else:
         write_result("engines", result)
     write_page(result, (arguments.trial or Path("docs")) / "engines.md")
+
+
+def with_kept(cells: list[dict[str, Any]], folder: Path, keys: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Return cells of an earlier result, of other environments say, with those of a folder in their place."""
+    found = [*cells, *(json.loads(one.read_text(encoding="utf-8")) for one in folder.glob("*.json"))]
+    by_key = {tuple(one[key] for key in keys): one for one in found}
+    return [by_key[key] for key in sorted(by_key)]
 
 
 def names_of(arguments: argparse.Namespace) -> list[str]:
@@ -233,8 +244,8 @@ def tuned_cell(name: str, seconds: float) -> dict[str, Any]:
             for engine in (*ENGINES, "torch"):
                 try:
                     get_runtime(engine).require()
-                    convert_and_prove(engine, model, samples, folder / engine)
-                    sessions[engine] = get_runtime(engine).load(folder / engine)
+                    plain = export(model, folder / f"{engine}.lissome", runtimes=[engine], context=context)
+                    sessions[engine] = plain.session()
                 except LissomeError as error:
                     failed[engine] = str(error)
             first = samples.inputs[0][:1].numpy()

@@ -1,5 +1,6 @@
 """An artifact in the hands of its user: load it, choose an engine, run pictures."""
 
+import math
 import os
 import tempfile
 import warnings
@@ -256,7 +257,7 @@ class ArtifactSession:
 
 def _reshape(output: Array, shape: tuple[int, ...], engine: str, *, free: bool) -> Array:
     """Give an output the source network's shape: ncnn drops dimensions of 1."""
-    if output[0].size == int(np.prod(shape)):
+    if output[0].size == math.prod(shape):
         return output.reshape(len(output), *shape)
     if not free:
         raise EngineError(f"{engine} returned {output.shape[1:]} where the card says {shape}")
