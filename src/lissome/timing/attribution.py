@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lissome.exporting.symmetric_integers import LEVELS
 from lissome.runtimes.layer_clock import EngineLayer
 from lissome.runtimes.protocol import Array
 from lissome.timing.source_graph import Call, number_in
@@ -150,9 +151,15 @@ def _turn(ours: Array, theirs: Array) -> float:
     return 1 - float(ours @ theirs) / lengths if lengths else np.inf
 
 
+def _turn_of_stored(ours: Array, theirs: Array) -> float:
+    """Return 1 minus the cosine, of integers also as what they mean where ncnn's files store them upside down."""
+    turn = _turn(ours, theirs)
+    return min(turn, _turn(LEVELS - ours, theirs)) if (ours == np.rint(ours)).all() else turn
+
+
 _FLOAT = _Likeness(_largest_difference, same=_SAME, limit=_SAME)
 # Seen in a trained ResNet-20: the same tensors 3e-5 … 4e-3, a sum and its activation 0.036 and more.
-_ROUNDED = _Likeness(_turn, same=2e-3, limit=0.03)
+_ROUNDED = _Likeness(_turn_of_stored, same=2e-3, limit=0.03)
 
 
 def attribute(matches: Sequence[Match], calls: Sequence[Call]) -> dict[int, int]:

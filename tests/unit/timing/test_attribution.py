@@ -79,3 +79,14 @@ def test_a_normalisation_with_a_layer_of_its_own_keeps_it():
 def test_other_values_match_nothing():
     ours, theirs = _values(0, (4,), (4,))
     assert match_values([EngineLayer("a", "ReLU")], [ours], {0: theirs}, [Call("r", "ReLU", ())]) == []
+
+
+def test_integers_stored_upside_down_are_known_by_what_they_mean():
+    """ncnn's int8 files hold 127 - q behind a ReLU (`exporting/symmetric_integers.py`)."""
+    generator = np.random.default_rng(0)
+    stored = np.clip(generator.normal(size=400) * 60, 0, 254).round().astype(np.float32)
+    chain = [Call("conv", "Conv2d", ()), Call("relu", "ReLU", (0,))]
+    made = {0: generator.normal(size=400).astype(np.float32), 1: stored * np.float32(0.02)}
+    layers = [EngineLayer("a", "Convolution")]
+    assert match_values(layers, [127 - stored], made, chain, are_rounded=True) == [Match(0, 1, is_last=True)]
+    assert match_values(layers, [127 - stored * np.float32(0.51)], made, chain, are_rounded=True) == []
