@@ -75,6 +75,10 @@ class Profile:
         )
         return replace(self, rows=rows)
 
+    def change_to(self, after: "Profile") -> dict[str, int]:
+        """Return parameters and multiply-adds of this network and of what became of it, as measurements of a step."""
+        return {"params_before": self.params, "params": after.params, "macs_before": self.macs, "macs": after.macs}
+
     def to_dict(self) -> dict[str, Any]:
         """Return the profile as plain values; in torchstat's convention rows and totals are those of its layers."""
         is_torchstat = self.convention == "torchstat"

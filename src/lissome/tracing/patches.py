@@ -82,10 +82,34 @@ def damped(gram: Tensor) -> Tensor:
     return gram + _DAMPING * gram.diagonal().mean().clamp_min(1e-12) * torch.eye(len(gram), dtype=gram.dtype)
 
 
+def unfolded(layer: nn.Conv2d, inputs: Tensor) -> Tensor:
+    """Return what each place of a convolution reads, zeros around the images included.
+
+    Shape:
+        (N, C, H, W) to (N, C · kh · kw, places).
+
+    Example:
+        >>> unfolded(nn.Conv2d(2, 4, 3, padding="same"), torch.zeros(1, 2, 5, 5)).shape
+        torch.Size([1, 18, 25])
+    """
+    return functional.unfold(_padded(layer, inputs), layer.kernel_size, dilation=layer.dilation, stride=layer.stride)
+
+
 def _rows(layer: nn.Module, read: Tensor) -> Tensor:
     if isinstance(layer, nn.Linear):
         return read.reshape(-1, read.shape[-1])
     assert isinstance(layer, nn.Conv2d)
-    assert isinstance(layer.padding, tuple)
-    patches = functional.unfold(read, layer.kernel_size, layer.dilation, layer.padding, layer.stride)
+    patches = unfolded(layer, read)
     return patches.transpose(1, 2).reshape(-1, patches.shape[1])
+
+
+def _padded(layer: nn.Conv2d, inputs: Tensor) -> Tensor:
+    if isinstance(layer.padding, str):
+        if layer.padding == "valid":
+            return inputs
+        total = [d * (k - 1) for d, k in zip(layer.dilation, layer.kernel_size, strict=True)]
+        return functional.pad(
+            inputs, (total[1] // 2, total[1] - total[1] // 2, total[0] // 2, total[0] - total[0] // 2)
+        )
+    rows, columns = layer.padding
+    return functional.pad(inputs, (columns, columns, rows, rows))

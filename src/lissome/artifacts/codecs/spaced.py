@@ -20,6 +20,7 @@ _SAMPLES = 64
 _MOST_SHIFT = 36  # 24 bits of mantissa and as many of shift stay within 63
 
 Wide = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 
 
 class Spaced(Codec):
@@ -42,14 +43,11 @@ class Spaced(Codec):
             return 0.0
         starts = np.linspace(0, len(words) - _SHORTEST, _SAMPLES).astype(np.int64)
         windows = words[starts[:, None] + np.arange(_SHORTEST)]
-        values = windows.view("<f4")
-        sound = np.isfinite(values) & ~((values == 0) & (windows != 0))
-        mantissa, exponent = np.frexp(np.where(sound, values, 0).astype(np.float64))
-        is_zero = values == 0
+        sound, is_zero, whole, exponent = _parts(windows)
         highest = np.where(is_zero, -200, exponent).max(axis=1, keepdims=True)
         lowest = np.where(is_zero, 200, exponent).min(axis=1, keepdims=True)
         shift = np.where(is_zero, 0, np.minimum(exponent - lowest, _MOST_SHIFT))
-        integers = (mantissa * 2.0**24).astype(np.int64) << shift
+        integers = whole << shift
         step = np.gcd.reduce(np.abs(integers - integers[:, :1]), axis=1)
         span = (integers.max(axis=1) - integers.min(axis=1)) // np.maximum(step, 1)
         fits = sound.all(axis=1) & (highest - lowest <= _MOST_SHIFT)[:, 0] & (span < 1 << _WIDTHS[-1])
@@ -112,20 +110,25 @@ class Spaced(Codec):
 
 def _integers(words: Words) -> tuple[Wide, int]:
     """Return floats as integers over a common power of two, up to the first that does not go with those before it."""
-    values = words.view("<f4")
-    negative_zero = (values == 0) & (words != 0)
-    sound = np.isfinite(values) & ~negative_zero
-    mantissa, exponent = np.frexp(np.where(sound, values, 0).astype(np.float64))
-    exponent = np.where(values != 0, exponent, 127)
+    sound, is_zero, whole, exponent = _parts(words)
+    exponent = np.where(is_zero, 127, exponent)
     lowest = np.minimum.accumulate(exponent)
-    highest = np.maximum.accumulate(np.where(values != 0, exponent, -200))
+    highest = np.maximum.accumulate(np.where(is_zero, -200, exponent))
     right = sound & ((highest - lowest <= _MOST_SHIFT) | (highest == -200))
     length = len(words) if right.all() else int(right.argmin())
     if length == 0:
         return np.zeros(0, np.int64), 0
     shift = exponent[:length] - lowest[length - 1]
-    whole = (mantissa[:length] * 2.0**24).astype(np.int64)
-    return whole << np.where(values[:length] != 0, shift, 0), length
+    return whole[:length] << np.where(is_zero[:length], 0, shift), length
+
+
+def _parts(words: Words) -> tuple[Flags, Flags, Wide, Wide]:
+    """Return which floats can be stored, which are zero, their mantissas as integers, and their exponents."""
+    values = words.view("<f4")
+    is_zero = values == 0
+    sound = np.isfinite(values) & ~(is_zero & (words != 0))
+    mantissa, exponent = np.frexp(np.where(sound, values, 0).astype(np.float64))
+    return sound, is_zero, (mantissa * 2.0**24).astype(np.int64), exponent.astype(np.int64)
 
 
 def _run_of(integers: Wide) -> tuple[int, int]:

@@ -1,5 +1,6 @@
 """What factorizing linear layers and convolutions have in common."""
 
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -102,10 +103,7 @@ class Factorization:
             model,
             tuple(notes) or (Note("", "there is no such layer", applied=False),),
             {
-                "params_before": before.params,
-                "params": after.params,
-                "macs_before": before.macs,
-                "macs": after.macs,
+                **before.change_to(after),
                 "unit": unit,
                 "predicted_before": network,
                 "predicted": network - saved,
@@ -113,8 +111,9 @@ class Factorization:
             },
         )
 
+    @abstractmethod
     def _target(self) -> tuple[Method, type[nn.Module]]:
-        raise NotImplementedError
+        """Return how weights are split, and the class of the layers whose they are."""
 
     def _candidates(self, model: nn.Module, cost: Profile, context: Context) -> tuple[list[Candidate], list[Note]]:
         method, kind = self._target()

@@ -1,6 +1,7 @@
 """Two layers for one: the singular values of the weight as a matrix."""
 
 import functools
+from abc import abstractmethod
 
 import torch
 from torch import Tensor
@@ -14,10 +15,10 @@ from lissome.profiling.layer_kinds import LayerKind
 class _OneMatrix(Decomposition):
     """A weight laid out as one matrix M = L R, whose rank is cut."""
 
-    @functools.cached_property
+    @property
+    @abstractmethod
     def matrix(self) -> Tensor:
         """The weight as the matrix that is split."""
-        raise NotImplementedError
 
     @functools.cached_property
     def split(self) -> tuple[Tensor, Tensor, Tensor]:

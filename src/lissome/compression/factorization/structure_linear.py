@@ -93,10 +93,7 @@ class StructureLinear(Step):
             model,
             tuple(notes) or (Note("", "there is no fully connected layer", applied=False),),
             {
-                "params_before": before.params,
-                "params": after.params,
-                "macs_before": before.macs,
-                "macs": after.macs,
+                **before.change_to(after),
                 "layers": rows,
             },
         )

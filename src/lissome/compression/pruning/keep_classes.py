@@ -91,10 +91,7 @@ class KeepClasses(Step):
             (Note("", f"classes {', '.join(names)} of {_task(context).classes}"),),
             {
                 "classes": list(class_numbers(self.classes, _task(context).class_names)),
-                "params_before": before.params,
-                "params": after.params,
-                "macs_before": before.macs,
-                "macs": after.macs,
+                **before.change_to(after),
             },
         )
 

@@ -94,10 +94,7 @@ class MakeStudent(Step):
         figures = {
             "blocks_before": len(blocks),
             "blocks": len(blocks) - len(gone),
-            "params_before": before.params,
-            "params": after.params,
-            "macs_before": before.macs,
-            "macs": after.macs,
+            **before.change_to(after),
         }
         return Change(model, tuple(notes), figures)
 

@@ -118,10 +118,7 @@ class PruneBlocks(Step):
             short,
             notes=tuple(notes),
             measurements={
-                "params_before": before.params,
-                "params": after.params,
-                "macs_before": before.macs,
-                "macs": after.macs,
+                **before.change_to(after),
                 "blocks_before": len(blocks),
                 "blocks": len(blocks) - len(removed),
                 "unit": savings.unit,

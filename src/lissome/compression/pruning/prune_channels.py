@@ -157,10 +157,7 @@ class PruneChannels(Step):
             pruned,
             notes=notes,
             measurements={
-                "params_before": before.params,
-                "params": after.params,
-                "macs_before": before.macs,
-                "macs": after.macs,
+                **before.change_to(after),
                 "groups": table_of(groups, keep),
                 **({} if cost is None else _predicted(cost, counts)),
             },

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from typing import Any
 
 from torch import nn
@@ -12,6 +11,7 @@ from lissome.compression.pruning.scores import L1, Score
 from lissome.core.context import Context, Need
 from lissome.core.errors import SettingError
 from lissome.core.outcome import Note
+from lissome.core.patterns import matches
 from lissome.core.settings import fingerprint, hash_of_tensors, key_of, settings_of
 from lissome.core.step import Change, Step
 from lissome.tracing.groups import Group, groups_of
@@ -86,7 +86,7 @@ class SensitivityScan(Step):
         return Change(model, tuple(notes), {"sensitivity": table})
 
     def _skipped(self, group: Group) -> bool:
-        return any(fnmatchcase(layer, pattern) for layer in group.layers("produces") for pattern in self.skip)
+        return any(matches(layer, self.skip) for layer in group.layers("produces"))
 
     def _metric(self, model: nn.Module, group: Group, keep: float, context: Context, key: str) -> float:
         only: Mapping[str, float] = {group.name: keep}

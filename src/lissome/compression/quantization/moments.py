@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
+
+from lissome.tracing.patches import unfolded
 
 _MOST_COLUMNS = 1 << 15
 
@@ -66,23 +67,6 @@ def _patches(layer: nn.Conv2d | nn.Linear, inputs: Tensor, every: int) -> Tensor
         strided = inputs[:, :, :: layer.stride[0], :: layer.stride[1]]
         columns = strided.transpose(0, 1).flatten(1)[:, ::every]
         return columns.reshape(groups, -1, columns.shape[1])
-    parts = []
-    for image in torch.split(inputs, max(1, len(inputs) // 8)):
-        unfolded = functional.unfold(
-            _padded(layer, image), layer.kernel_size, dilation=layer.dilation, stride=layer.stride
-        )
-        parts.append(unfolded.transpose(0, 1).flatten(1)[:, ::every])
-    columns = torch.cat(parts, 1)
+    parts = torch.split(inputs, max(1, len(inputs) // 8))
+    columns = torch.cat([unfolded(layer, one).transpose(0, 1).flatten(1)[:, ::every] for one in parts], 1)
     return columns.reshape(groups, -1, columns.shape[1])
-
-
-def _padded(layer: nn.Conv2d, inputs: Tensor) -> Tensor:
-    if isinstance(layer.padding, str):
-        if layer.padding == "valid":
-            return inputs
-        total = [d * (k - 1) for d, k in zip(layer.dilation, layer.kernel_size, strict=True)]
-        return functional.pad(
-            inputs, (total[1] // 2, total[1] - total[1] // 2, total[0] // 2, total[0] - total[0] // 2)
-        )
-    rows, columns = layer.padding
-    return functional.pad(inputs, (columns, columns, rows, rows))

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
 
 from torch import fx, nn
 
@@ -14,6 +13,7 @@ from lissome.core.context import Context, Need
 from lissome.core.errors import SettingError
 from lissome.core.module_graph import trace
 from lissome.core.outcome import Note
+from lissome.core.patterns import check_patterns, matches
 from lissome.core.step import Change, Step
 from lissome.tracing.batch_norm_folding import fold_batch_norms
 
@@ -118,9 +118,6 @@ class Quantize(Step):
 
     def floats(self, paths: list[str]) -> list[str]:
         """Return which of these layers stay float."""
-        for one in (*self.skip, *self.bits_of):
-            if not any(fnmatchcase(path, one) for path in paths):
-                fix = f"layers are {', '.join(paths[:4])}, …"
-                raise SettingError(f"no layer matches {one!r}", where="Quantize", fix=fix)
+        check_patterns((*self.skip, *self.bits_of), paths, "Quantize")
         ends = () if self.ends else (paths[:1] + paths[-1:])
-        return [path for path in paths if path in ends or any(fnmatchcase(path, one) for one in self.skip)]
+        return [path for path in paths if path in ends or matches(path, self.skip)]

@@ -1,8 +1,7 @@
 """Quantize an ONNX graph of somebody else: integers and their scales are written into the graph itself."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from lissome.compression.quantization.formats import Int8
 from lissome.compression.quantization.graph_places import GraphPlaces, graph_places, is_weighted, layer_name
 from lissome.core.errors import BadDataError, BadModelError, SettingError
 from lissome.core.outcome import Note
+from lissome.core.patterns import check_patterns, matches
 from lissome.core.progress import Progress, Silent
 from lissome.exporting.graph_proof import serialized
 from lissome.graph.graph import Graph
@@ -107,7 +107,7 @@ def quantize_onnx(
     graph = graph_from_model(plain)
     if len(graph.inputs) != 1:
         raise BadModelError(f"has {len(graph.inputs)} inputs", where=source.graph.name, fix="give a graph with one")
-    skipped = _skipped(graph, skip)
+    skipped = _skipped(graph, tuple(skip))
     places = graph_places(graph, skipped)
     if not places.layers:
         raise SettingError("no layer can be quantized", where=source.graph.name, fix="skip fewer of them")
@@ -138,16 +138,10 @@ def _modern(model: onnx.ModelProto) -> onnx.ModelProto:
         ) from error
 
 
-def _skipped(graph: Graph, patterns: Iterable[str]) -> list[Node]:
+def _skipped(graph: Graph, patterns: Sequence[str]) -> list[Node]:
     layers = [node for node in graph.nodes if is_weighted(graph, node)]
-    found: dict[Node, None] = {}
-    for pattern in patterns:
-        named = [node for node in layers if fnmatchcase(layer_name(node), pattern)]
-        if not named:
-            fix = f"layers are {', '.join(layer_name(one) for one in layers[:4])}, …"
-            raise SettingError(f"no layer matches {pattern!r}", where="quantize_onnx", fix=fix)
-        found |= dict.fromkeys(named)
-    return list(found)
+    check_patterns(patterns, [layer_name(node) for node in layers], "quantize_onnx")
+    return [node for node in layers if matches(layer_name(node), patterns)]
 
 
 def _observed(

@@ -1,7 +1,6 @@
 """Store weights in a few bits and compute in float."""
 
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 
 import torch
 from torch import nn
@@ -11,6 +10,7 @@ from lissome.compression.quantization.formats import Format, Uniform
 from lissome.core.context import Context
 from lissome.core.errors import SettingError
 from lissome.core.outcome import Note
+from lissome.core.patterns import check_patterns, matches
 from lissome.core.step import Change, Step
 
 
@@ -60,17 +60,14 @@ class QuantizeWeights(Step):
         """Round in the copy; its class stays."""
         del context
         layers = {path: one for path, one in model.named_modules() if isinstance(one, _ConvNd | nn.Linear)}
-        for pattern in self.skip:
-            if not any(fnmatchcase(path, pattern) for path in layers):
-                fix = f"layers are {', '.join([*layers][:4])}, …"
-                raise SettingError(f"no layer matches {pattern!r}", where="QuantizeWeights.skip", fix=fix)
+        check_patterns(self.skip, layers, "QuantizeWeights.skip")
         notes: list[Note] = []
         bits = values = 0
         signal = noise = 0.0
         done: set[int] = set()
         with torch.no_grad():
             for path, layer in layers.items():
-                if any(fnmatchcase(path, one) for one in self.skip):
+                if matches(path, self.skip):
                     notes.append(Note(path, "skipped", applied=False))
                 elif id(layer.weight) in done:
                     notes.append(Note(path, "its weights are those of another layer", applied=False))
