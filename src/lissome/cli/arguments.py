@@ -12,6 +12,7 @@ from lissome.core.context import Context
 from lissome.core.errors import BadDataError, BadModelError, LissomeError, SettingError, WeightsError
 from lissome.core.names import choose
 from lissome.core.progress import Progress
+from lissome.core.seeded import seeded
 from lissome.core.step import require_finite
 from lissome.data import sample
 from lissome.data.task import Task
@@ -134,8 +135,7 @@ def _call(name: str, kind: type[LissomeError]) -> Any:
     module = importlib.util.module_from_spec(spec)
     try:
         # Random start weights must be the same at each start: a run is resumed only with the model it began with.
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
+        with seeded(0):
             spec.loader.exec_module(module)
             made = getattr(module, function, None)
             result = made() if callable(made) else None

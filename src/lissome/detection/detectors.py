@@ -105,7 +105,7 @@ def create_detector(
         >>> boxes.shape, scores.shape
         (torch.Size([1, 126, 4]), torch.Size([1, 126, 3]))
     """
-    import torch
+    from lissome.core.seeded import seeded
 
     entry = choose(DETECTORS, name, "detector")
     build = load_attribute(entry.build)
@@ -114,8 +114,5 @@ def create_detector(
         asked["width"] = width
     height, columns = sides or entry.input[1:]
     head: Head = load_attribute(entry.head)(height=height, width=columns)
-    if seed is None:
-        return build(**asked).eval(), head
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         return build(**asked).eval(), head

@@ -4,11 +4,11 @@ import inspect
 import math
 from typing import Any
 
-import torch
 from torch import nn
 
 from lissome.core.errors import SettingError
 from lissome.core.names import choose, load_attribute
+from lissome.core.seeded import seeded
 from lissome.models.catalog import CATALOG
 
 
@@ -53,10 +53,6 @@ def create(
     if absent:
         raise SettingError(f"this network has no setting {' or '.join(absent)}", where=name, fix="leave it out")
     settings = dict(entry.settings) | asked
-    if seed is None:
+    with seeded(seed):
         model: nn.Module = build(**settings)
-    else:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            model = build(**settings)
     return model.eval()

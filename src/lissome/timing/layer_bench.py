@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from lissome.compression.quantization.quantize import Quantize
 from lissome.core.context import Context
 from lissome.core.errors import SettingError
+from lissome.core.seeded import seeded
 from lissome.data.task import Task
 from lissome.exporting.converters import CONVERTERS, Examples
 from lissome.profiling.layer_kinds import LayerKind
@@ -72,8 +73,7 @@ class LayerBench:
         pairs = {(one, two): (min(one, two), max(one, two)) if kind.is_repeatable else (one, two) for one, two in cells}
         networks: dict[str, tuple[nn.Module, Shape]] = {}
         # The engine's time does not depend on the weights, as long as they are ordinary numbers.
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
+        with seeded(self.seed):
             for pair in dict.fromkeys(pairs.values()):
                 for label, network in _networks(kind, *pair).items():
                     networks[f"{pair} {label}"] = (network, _shape(kind, pair[0]))

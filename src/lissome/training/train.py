@@ -16,6 +16,7 @@ from lissome.core.context import BatchTransform, Context, Need, TaskLike
 from lissome.core.errors import BadModelError, SettingError
 from lissome.core.module_graph import run_once
 from lissome.core.outcome import Note
+from lissome.core.seeded import seeded
 from lissome.core.step import Change, Step
 from lissome.data.augment_crop_flip import CropFlip
 from lissome.data.augmentation import Augmentation
@@ -174,8 +175,7 @@ class Train(Step):
         before = evaluate(model, task.validation, task.metric)
         best, best_epoch, best_weights = -math.inf, 0, _weights(model)
         # Dropout draws from the global generator; the caller's is left as it was.
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(context.generator("training").initial_seed())
+        with seeded(context.generator("training").initial_seed()):
             for epoch in range(1, self.epochs + 1):
                 started = time.perf_counter()
                 loss = loop.run_epoch(epoch, context.progress)
@@ -257,8 +257,7 @@ class Train(Step):
         if not networks:
             return None
         transfers = self.transfers or (SoftTargets(temperature=self.temperature),)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(context.generator("training/transfers").initial_seed())
+        with seeded(context.generator("training/transfers").initial_seed()):
             return Lesson.of(model, networks, transfers, images, dtype)
 
     def _hard_loss(self, task: TaskLike) -> Callable[[Tensor, Tensor], Tensor]:

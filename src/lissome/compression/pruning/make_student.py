@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
 from torch import fx, nn
 
 from lissome.compression.pruning.prune_channels import PruneChannels
@@ -13,6 +12,7 @@ from lissome.core.context import Context, Need
 from lissome.core.errors import SettingError
 from lissome.core.module_graph import trace
 from lissome.core.outcome import Note
+from lissome.core.seeded import seeded
 from lissome.core.step import Change, Step
 from lissome.profiling.profile import profile
 from lissome.tracing.blocks import Block, find_blocks, without_blocks
@@ -86,8 +86,7 @@ class MakeStudent(Step):
             pruned = PruneChannels(keep=self.width, score=L1(), multiple_of=self.multiple_of).change(model, context)
             model, notes = pruned.model, [*notes, *pruned.notes]
         if self.weights == "fresh":
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(context.generator("MakeStudent").initial_seed())
+            with seeded(context.generator("MakeStudent").initial_seed()):
                 _forget(model)
             notes.append(Note("", "weights drawn anew"))
         after = profile(model, inputs)

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 from torch.distributions import Beta
 
+from lissome.core.seeded import seeded
+
 
 def draw_beta(count: int, concentration: float, generator: torch.Generator) -> Tensor:
     """Return shares from the beta distribution with both parameters alike, never less than a half; 1 for 0.
@@ -21,7 +23,6 @@ def draw_beta(count: int, concentration: float, generator: torch.Generator) -> T
     if concentration == 0:
         return torch.ones(count)
     # torch's distributions draw from the global generator alone; the caller's is left as it was.
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+    with seeded(int(torch.randint(2**62, (), generator=generator))):
         share = Beta(concentration, concentration).sample((count,))
     return torch.maximum(share, 1 - share)
