@@ -36,6 +36,7 @@ def create(
         SettingError: A setting is out of range, or this network does not have it.
 
     Example:
+        >>> import torch
         >>> model = create("resnet20", classes=4, seed=0)
         >>> model(torch.zeros(1, 3, 32, 32)).shape
         torch.Size([1, 4])

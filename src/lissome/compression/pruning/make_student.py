@@ -41,6 +41,7 @@ class MakeStudent(Step):
         Hinton, Vinyals and Dean 2015, arXiv:1503.02531; thin and deep students: Romero et al. 2015, arXiv:1412.6550.
 
     Example:
+        >>> import torch
         >>> network = nn.Sequential(nn.Conv2d(3, 32, 3), nn.Conv2d(32, 4, 1))
         >>> context = Context(example=torch.zeros(1, 3, 8, 8))
         >>> MakeStudent(width=0.25).apply(network, context).model[0]
