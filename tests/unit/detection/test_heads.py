@@ -14,6 +14,9 @@ HEADS = {
     "nanodet": (NanoDetHead(height=64, width=64), (84, 35)),
     "ssd": (SsdHead(height=64, width=64), (16 * 3 + 8 * 6, 8)),
     "yolo": (YoloHead(height=64, width=64), (252, 8)),
+    "yolo, focal": (YoloHead(height=64, width=64, box="l1", objectness="focal"), (252, 8)),
+    "yolo, hard negatives": (YoloHead(height=64, width=64, box="diou", objectness="hard_negatives"), (252, 8)),
+    "fastestdet, focal": (FastestDetHead(height=64, width=64, box="giou", objectness="focal"), (8, 4, 4)),
 }
 LABELS = torch.tensor(
     [

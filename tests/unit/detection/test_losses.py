@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 import lissome as ls
-from lissome.detection.losses import BOX_LOSSES, box_loss, focal_loss, hard_examples, hard_negatives
+from lissome.detection.losses import (
+    BOX_LOSSES,
+    OBJECTNESS_LOSSES,
+    box_loss,
+    focal_loss,
+    hard_negatives,
+    objectness_loss,
+)
 
 
 @pytest.mark.parametrize(
@@ -41,6 +48,10 @@ def test_other_shapes_are_refused():
         box_loss(torch.zeros(2, 4), torch.zeros(3, 4))
     with pytest.raises(ls.UnknownNameError, match="siou"):
         box_loss(torch.zeros(2, 4), torch.zeros(2, 4), "siou")
+    with pytest.raises(ls.ShapeError, match=r"\(2, 4\) and \(2, 3\)"):
+        objectness_loss(torch.zeros(2, 4), torch.zeros(2, 3))
+    with pytest.raises(ls.UnknownNameError, match="ohem"):
+        objectness_loss(torch.zeros(2, 4), torch.zeros(2, 4), "ohem")
 
 
 def test_focal_loss_equals_equation_5():
@@ -63,13 +74,6 @@ def test_focal_loss_has_finite_gradients_for_sure_answers(gamma):
     assert torch.isfinite(logits.grad).all()
 
 
-def test_only_the_hardest_examples_have_a_gradient():
-    losses = torch.tensor([0.3, 2.0, 0.1, 1.0], requires_grad=True)
-    hard_examples(losses, 2).sum().backward()
-    assert losses.grad.tolist() == [0, 1, 0, 1]
-    assert torch.equal(hard_examples(losses, 9), losses)
-
-
 @given(st.lists(st.tuples(st.integers(0, 100), st.booleans()), min_size=1, max_size=12), st.sampled_from((1.0, 3.0)))
 def test_hard_negatives_are_those_a_sort_finds(rows, ratio):
     losses = torch.tensor([[loss + place / 1000 for place, (loss, _) in enumerate(rows)]])
@@ -81,12 +85,35 @@ def test_hard_negatives_are_those_a_sort_finds(rows, ratio):
     assert set(chosen.nonzero()[:, 0].tolist()) == expected
 
 
+def test_objectness_losses_equal_the_values_by_hand():
+    logits, wanted = torch.tensor([[0.0, 0.0, 1.0, -1.0, 2.0]]), torch.tensor([[1.0, 0, 0, 0, 0]])
+    entropies = [math.log(2)] + [math.log(1 + math.exp(one)) for one in (0, 1, -1, 2)]
+    wrong = [0.5] + [1 / (1 + math.exp(-one)) for one in (0, 1, -1, 2)]
+    alphas = [0.25] + [0.75] * 4
+    expected = {
+        "cross_entropy": sum(entropies) / 5,
+        "focal": sum(a * w**2 * e for a, w, e in zip(alphas, wrong, entropies, strict=True)),
+        "hard_negatives": sum(entropies[place] for place in (0, 1, 2, 4)) / 4,
+    }
+    assert sorted(expected) == sorted(OBJECTNESS_LOSSES)
+    for kind, value in expected.items():
+        assert objectness_loss(logits, wanted, kind).item() == pytest.approx(value, rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", OBJECTNESS_LOSSES)
+def test_pictures_without_objects_teach_where_none_is(kind):
+    logits = torch.zeros(2, 9, requires_grad=True)
+    objectness_loss(logits, torch.zeros(2, 9), kind).backward()
+    assert torch.isfinite(logits.grad).all()
+    assert (logits.grad >= 0).all()
+    assert (logits.grad.sum(1) > 0).all()
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
         (lambda x: focal_loss(x, x, alpha=0), "alpha is 0"),
         (lambda x: focal_loss(x, x, gamma=-1), "gamma is -1"),
-        (lambda x: hard_examples(x, 0), "keep is 0"),
         (lambda x: hard_negatives(x[None], x[None] > 0, ratio=0), "ratio is 0"),
         (lambda x: hard_negatives(x[None], x[None] > 0, least=-1), "least is -1"),
     ],

@@ -15,7 +15,7 @@ from torch.nn import functional
 from lissome.core.errors import SettingError, ShapeError
 from lissome.detection.boxes import from_centres
 from lissome.detection.heads.head import Head, Truth, grid
-from lissome.detection.losses import BoxLoss, box_loss
+from lissome.detection.losses import BoxLoss, ObjectnessLoss, box_loss, objectness_loss
 from lissome.detection.overlaps import iou
 
 STRIDE = 16
@@ -30,7 +30,8 @@ class FastestDetHead(Head):
     Args:
         height: Rows of the network's input, a multiple of 32.
         width: Columns of it.
-        box: Which loss the boxes get.
+        box: Which loss the boxes get, in strides.
+        objectness: Which loss says where objects are.
 
     Raises:
         SettingError: A side is no multiple of 32.
@@ -50,6 +51,7 @@ class FastestDetHead(Head):
     height: int = 352
     width: int = 352
     box: BoxLoss = "ciou"
+    objectness: ObjectnessLoss = "cross_entropy"
 
     def __post_init__(self) -> None:
         if min(self.height, self.width) < 32 or self.height % 32 or self.width % 32:
@@ -84,14 +86,14 @@ class FastestDetHead(Head):
         places, owners = self._assigned(truth)
         images, wanted = truth.images[owners], torch.zeros_like(objectness[..., 0])
         if not len(owners):
-            return OBJECTNESS * functional.binary_cross_entropy_with_logits(objectness[..., 0], wanted)
+            return OBJECTNESS * objectness_loss(objectness[..., 0], wanted, self.objectness)
         cells, sides = self.places()
         found, target = _boxes(boxes[images, places], cells[places], sides), truth.boxes[owners]
         # Learns how good its box is: the objectness is then worth sorting by.
         wanted[images, places] = iou(found, target).detach()
         return (
-            BOX * box_loss(found, target, self.box).mean()
-            + OBJECTNESS * functional.binary_cross_entropy_with_logits(objectness[..., 0], wanted)
+            BOX * box_loss(found / STRIDE, target / STRIDE, self.box).mean()
+            + OBJECTNESS * objectness_loss(objectness[..., 0], wanted, self.objectness)
             + CLASS * functional.cross_entropy(classes[images, places], truth.classes[owners])
         )
 

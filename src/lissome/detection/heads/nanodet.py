@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from lissome.core.errors import SettingError, ShapeError
+from lissome.core.hardness import focal
 from lissome.detection.boxes import from_centres, from_distances
 from lissome.detection.heads.head import Head, Truth, grid
 from lissome.detection.losses import BoxLoss, box_loss
@@ -21,7 +22,7 @@ from lissome.detection.overlaps import iou
 
 NEAREST = 9
 SQUARE = 5
-BOX, DISTRIBUTION = 2.0, 0.25
+BOX, DISTRIBUTION, GAMMA = 2.0, 0.25, 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +34,7 @@ class NanoDetHead(Head):
         width: Columns of it.
         strides: Of the maps, finest first.
         bins: Values a distance's distribution is over, ≥ 2.
-        box: Which loss the boxes get.
+        box: Which loss the boxes get, in strides of their map.
 
     Raises:
         SettingError: A side does not fit the strides, or there are too few bins.
@@ -103,11 +104,11 @@ class NanoDetHead(Head):
             found = self._boxes(raw, points[chosen], strides[chosen], steps)
             good = iou(found, target).detach()
             quality[images, chosen, truth.classes[owners]] = good
-            total = BOX * box_loss(found, target, self.box).mean()
+            total = BOX * box_loss(found / strides[chosen], target / strides[chosen], self.box).mean()
             total = total + DISTRIBUTION * self._distribution_loss(raw, target, points[chosen], strides[chosen])
         entropy = functional.binary_cross_entropy_with_logits(output[..., :classes], quality, reduction="none")
-        wrong = (quality - output[..., :classes].sigmoid()).square()
-        return total + (wrong * entropy).sum() / count
+        wrong = (quality - output[..., :classes].sigmoid()).abs()
+        return total + focal(entropy, wrong, GAMMA).sum() / count
 
     def _distribution_loss(self, raw: Tensor, target: Tensor, points: Tensor, strides: Tensor) -> Tensor:
         """Pull the two bins around each true distance up, the nearer one more (Equation 6)."""

@@ -16,7 +16,7 @@ from torch.nn import functional
 from lissome.core.errors import SettingError, ShapeError
 from lissome.detection.boxes import from_centres
 from lissome.detection.heads.head import Head, Truth, grid
-from lissome.detection.losses import BoxLoss, box_loss
+from lissome.detection.losses import BoxLoss, ObjectnessLoss, box_loss, objectness_loss
 from lissome.detection.overlaps import iou
 
 Anchors = tuple[tuple[tuple[float, float], ...], ...]
@@ -40,7 +40,8 @@ class YoloHead(Head):
         width: Columns of it.
         strides: Of the maps, finest first.
         anchors: Width and height in pixels of each anchor of each map.
-        box: Which loss the boxes get.
+        box: Which loss the boxes get, in strides of their map.
+        objectness: Which loss says where objects are, for each map.
 
     Raises:
         SettingError: A side does not fit the strides, or maps and anchors differ in number.
@@ -60,6 +61,7 @@ class YoloHead(Head):
     strides: tuple[int, ...] = (8, 16, 32)
     anchors: Anchors = COCO_ANCHORS
     box: BoxLoss = "ciou"
+    objectness: ObjectnessLoss = "cross_entropy"
 
     def __post_init__(self) -> None:
         largest = max(self.strides)
@@ -111,15 +113,17 @@ class YoloHead(Head):
             raw, target = output[images, chosen], truth.boxes[owners]
             found = _boxes(raw[:, :4], *(one[chosen] for one in places))
             kinds = functional.one_hot(truth.classes[owners], output.shape[2] - 5).to(output.dtype)
-            total = BOX * box_loss(found, target, self.box).mean()
+            strides = places[2][chosen]
+            total = BOX * box_loss(found / strides, target / strides, self.box).mean()
             total = total + CLASS * functional.binary_cross_entropy_with_logits(raw[:, 5:], kinds)
             good = iou(found, target).detach()
             flat = (images * output.shape[1] + chosen, good)
             wanted.view(-1).scatter_reduce_(0, *flat, "amax")
-        entropy = functional.binary_cross_entropy_with_logits(output[..., 4], wanted, reduction="none")
         balance = BALANCE if len(self.strides) == len(BALANCE) else (1.0,) * len(self.strides)
         for stride, weight in zip(self.strides, balance, strict=True):
-            total = total + OBJECTNESS * weight * entropy[:, places[2][:, 0] == stride].mean()
+            of_map = places[2][:, 0] == stride
+            loss = objectness_loss(output[:, of_map, 4], wanted[:, of_map], self.objectness)
+            total = total + OBJECTNESS * weight * loss
         return total
 
 

@@ -45,8 +45,8 @@ def box_loss(predicted: Tensor, target: Tensor, kind: BoxLoss = "ciou") -> Tenso
     Args:
         predicted: Corners.
         target: Corners of the true boxes.
-        kind: "l1" and "mse" are means over the four coordinates, in pixels or their squares; "iou" is in [0, 1], "giou"
-            and "diou" in [0, 2], "ciou" in [0, 3).
+        kind: "l1" and "mse" are means over the four coordinates, in the boxes' unit or its square (heads give strides,
+            so that no map weighs more); "iou" is in [0, 1], "giou" and "diou" in [0, 2], "ciou" in [0, 3).
 
     Shape:
         (…, 4) and the same to (…).

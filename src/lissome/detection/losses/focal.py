@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from lissome.core.errors import SettingError
+from lissome.core.hardness import focal
 
 
 def focal_loss(logits: Tensor, targets: Tensor, *, alpha: float = 0.25, gamma: float = 2.0) -> Tensor:
@@ -43,5 +44,4 @@ def focal_loss(logits: Tensor, targets: Tensor, *, alpha: float = 0.25, gamma: f
     sure = logits.sigmoid()
     wrong = sure * (1 - targets) + (1 - sure) * targets
     weight = alpha * targets + (1 - alpha) * (1 - targets)
-    # A power below 1 has an infinite slope at 0.
-    return weight * wrong.clamp(min=1e-9) ** gamma * entropy
+    return focal(weight * entropy, wrong, gamma)

@@ -6,6 +6,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from lissome.core.errors import SettingError
+from lissome.core.hardness import focal
 from lissome.training.losses.loss import Loss, as_shares
 
 
@@ -37,6 +38,5 @@ class Focal(Loss):
     def __call__(self, logits: Tensor, target: Tensor) -> Tensor:
         """Return the mean over the batch."""
         logs = functional.log_softmax(logits, 1)
-        # A power below 1 has an infinite slope at 0.
-        weights = (1 - logs.exp()).clamp(min=1e-9) ** self.gamma
-        return -(as_shares(target, logits.shape[1]) * weights * logs).sum(1).mean()
+        losses = -as_shares(target, logits.shape[1]) * logs
+        return focal(losses, 1 - logs.exp(), self.gamma).sum(1).mean()

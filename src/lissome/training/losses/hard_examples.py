@@ -6,6 +6,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from lissome.core.errors import SettingError
+from lissome.core.hardness import hardest
 from lissome.training.losses.loss import Loss
 
 
@@ -38,4 +39,4 @@ class HardExamples(Loss):
     def __call__(self, logits: Tensor, target: Tensor) -> Tensor:
         """Return the mean over the hard images."""
         losses = functional.cross_entropy(logits, target, reduction="none")
-        return losses.topk(max(1, round(self.share * len(losses)))).values.mean()
+        return losses[hardest(losses, max(1, round(self.share * len(losses))))].mean()
