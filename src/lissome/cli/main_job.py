@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import typer
 from torch import nn
 
 from lissome.cli.arguments import find_model, find_task
@@ -14,6 +15,7 @@ from lissome.cli.progress import TerminalProgress
 from lissome.core.context import Context
 from lissome.core.errors import RunError
 from lissome.core.files import write_text
+from lissome.core.processes import processes
 from lissome.core.recipe import Recipe
 from lissome.core.run_directory import RunDirectory
 from lissome.reports.report import report
@@ -47,7 +49,7 @@ class Job:
 
 
 def compress_and_prove(model: nn.Module, recipe: Recipe, context: Context, job: Job) -> Comparison:
-    """Do the main job.
+    """Do the main job. Of several processes all apply the recipe, and the first alone proves, measures and writes.
 
     Args:
         model: The trained network; left as it was.
@@ -58,13 +60,17 @@ def compress_and_prove(model: nn.Module, recipe: Recipe, context: Context, job: 
     Raises:
         RunError: An earlier run was interrupted here and `resume` is not set, or another process is at work.
         LissomeError: Whatever a step or an engine refuses; nothing is written then but the finished steps.
+        typer.Exit: This is one of the others, whose work ends here.
     """
+    is_first = processes().is_first
     for name in job.runtimes:
         get_runtime(name).require()
-    if (job.run / "steps").exists() and not job.resume:
+    if is_first and (job.run / "steps").exists() and not job.resume:
         raise RunError("an earlier run was interrupted here", where=str(job.run), fix="add --resume, or remove it")
     with RunDirectory(job.run) as run:
         outcome = recipe.apply(model, replace(context, original=model, memory=run))
+        if not is_first:
+            raise typer.Exit
         comparison, _ = compare_on_engines(
             model, outcome, job.artifact, runtimes=job.runtimes, name=job.name, reproduce=[job.reproduce]
         )

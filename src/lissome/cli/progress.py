@@ -5,15 +5,18 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from lissome.core.processes import processes
+
 
 class TerminalProgress:
-    """Shows what the library tells. Use it in a `with` block.
+    """Shows what the library tells. Use it in a `with` block; of several processes the first one alone shows anything.
 
     Args:
         quiet: Show nothing.
     """
 
     def __init__(self, *, quiet: bool = False) -> None:
+        quiet = quiet or not processes().is_first
         self._console = Console(stderr=True, quiet=quiet)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         self._bars = Progress(*columns, console=self._console, transient=True, disable=quiet)

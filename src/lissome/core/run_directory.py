@@ -1,6 +1,7 @@
 """A folder that keeps each finished step, so that an interrupted run goes on from its last one."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -8,6 +9,7 @@ from filelock import FileLock, Timeout
 from torch import nn
 
 from lissome.core.errors import BadArtifactError, BadModelError, RunError
+from lissome.core.processes import processes
 from lissome.core.snapshot import read_snapshot, write_snapshot
 
 
@@ -15,7 +17,8 @@ class RunDirectory:
     """A memory for `Context` that lives in a folder. Use it in a `with` block: only one process at a time may.
 
     Steps are kept under a key of the input model, the settings of all steps so far, the data and the seed; a changed
-    recipe therefore repeats only what changed.
+    recipe therefore repeats only what changed. Of the processes of ``torchrun`` the first one alone writes; a step that
+    not all of them find is repeated by all.
 
     Args:
         path: The folder; made if absent.
@@ -37,6 +40,8 @@ class RunDirectory:
         self._lock = FileLock(self.path / ".lock")
 
     def __enter__(self) -> Self:
+        if not processes().is_first:
+            return self
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock.acquire(timeout=0)
@@ -55,17 +60,21 @@ class RunDirectory:
 
     def recall(self, key: str) -> tuple[nn.Module, dict[str, Any]] | None:
         """Return the model and receipt kept under the key; None if there is none or the file is damaged."""
+        kept = self._read(key)
+        return kept if processes().agree(kept is not None) else None
+
+    def keep(self, key: str, model: nn.Module, receipt: dict[str, Any]) -> None:
+        """Keep a finished step; a model that cannot be written is not kept, and its step is repeated on resume."""
+        if processes().is_first:
+            with suppress(BadModelError):
+                write_snapshot(model, self._file(key), receipt)
+        processes().wait()
+
+    def _read(self, key: str) -> tuple[nn.Module, dict[str, Any]] | None:
         try:
             return read_snapshot(self._file(key))
         except BadArtifactError:
             return None
-
-    def keep(self, key: str, model: nn.Module, receipt: dict[str, Any]) -> None:
-        """Keep a finished step; a model that cannot be written is not kept, and its step is repeated on resume."""
-        try:
-            write_snapshot(model, self._file(key), receipt)
-        except BadModelError:
-            return
 
     def _file(self, key: str) -> Path:
         return self.path / "steps" / f"{key}.safetensors"

@@ -9,6 +9,7 @@ from torch import nn
 from lissome.core.context import Context, Need
 from lissome.core.errors import SettingError, TooSlowError
 from lissome.core.outcome import Note
+from lissome.core.processes import processes
 from lissome.core.step import Change, Step
 from lissome.exporting.export import export
 from lissome.runtimes.table import get_runtime
@@ -17,6 +18,7 @@ from lissome.timing.sessions import measure_sessions
 from lissome.timing.statistics import Interval
 
 _BEFORE, _AFTER = "original", "network"
+_ELSEWHERE = Note("", "timed by the first process alone", applied=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +73,13 @@ class MeasureLatency(Step):
         return (Need.EXAMPLE, Need.ORIGINAL)
 
     def change(self, model: nn.Module, context: Context) -> Change:
-        """Export both, time them turn by turn."""
+        """Export both, time them turn by turn; of several processes the first does, and the others keep quiet."""
+        run = processes()
+        change = self._timed(model, context) if run.is_first else Change(model, (_ELSEWHERE,))
+        run.wait()
+        return change
+
+    def _timed(self, model: nn.Module, context: Context) -> Change:
         networks = {_BEFORE: context.require_original(), _AFTER: model}
         inputs = tuple(one[:1].numpy() for one in context.example_inputs())
         with tempfile.TemporaryDirectory(prefix="lissome-") as folder, pinned(self.threads):

@@ -9,7 +9,9 @@ from torch import Tensor, nn
 
 from lissome.core.context import BatchTransform, SplitLike
 from lissome.core.errors import SettingError
+from lissome.core.processes import Processes
 from lissome.core.progress import Progress, track
+from lissome.training.data_parallel import average_gradients, check_parts, part_of, settle
 from lissome.training.kept_sharing import KeptSharing
 from lissome.training.kept_zeros import KeptZeros
 from lissome.training.objective import Objective
@@ -18,15 +20,22 @@ from lissome.training.regularizers.regularizer import Penalty
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batches:
-    """Whole batches of a split, shuffled anew each time they are asked for.
+    """Whole batches of a split, shuffled anew each time they are asked for; of each, the part of this process.
+
+    All processes read and augment the same batches, so that they train as one process would, whatever an augmentation
+    mixes.
 
     Args:
         split: The training data.
-        batch_size: Images a batch.
+        batch_size: Images a batch, of all processes together.
         generator: Shuffles, and draws for the transform.
         transform: An augmentation, or None.
         layout: The memory layout of the images.
         limit: At most so many images, others each time; None takes all.
+        run: The processes.
+
+    Raises:
+        SettingError: The processes cannot share a batch evenly.
     """
 
     split: SplitLike
@@ -35,10 +44,16 @@ class Batches:
     transform: BatchTransform | None
     layout: torch.memory_format
     limit: int | None = None
+    run: Processes = field(default_factory=Processes)
+
+    def __post_init__(self) -> None:
+        check_parts(self.batch_size, self._images(), self.run)
 
     def __len__(self) -> int:
-        count = len(self.split) if self.limit is None else min(self.limit, len(self.split))
-        return max(1, count // self.batch_size)
+        return max(1, self._images() // self.batch_size)
+
+    def _images(self) -> int:
+        return len(self.split) if self.limit is None else min(self.limit, len(self.split))
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         whole = self.split.batches(
@@ -46,7 +61,8 @@ class Batches:
         )
         # The rest that fills no batch is left out, for its few images would weigh as much as a whole batch's, and
         # batch normalisation fails on a single one.
-        for _, (images, labels) in zip(range(len(self)), whole, strict=False):
+        for _, batch in zip(range(len(self)), whole, strict=False):
+            images, labels = part_of(batch, self.run)
             yield images.contiguous(memory_format=self.layout), labels
 
 
@@ -80,7 +96,7 @@ class Loop:
     steps_done: int = field(default=0, init=False)
 
     def run_epoch(self, epoch: int, progress: Progress) -> float:
-        """Run the next epoch and return its mean loss.
+        """Run the next epoch and return its mean loss; behind it all processes have the same network.
 
         Raises:
             SettingError: The loss became NaN or infinite.
@@ -95,6 +111,7 @@ class Loop:
                     where="Train",
                     fix="lower the learning rate, or set gradient_clip",
                 )
+        settle(self.model, self.batches.run)
         return math.fsum(losses) / len(losses)
 
     def _step(self, images: Tensor, labels: Tensor) -> float:
@@ -105,6 +122,7 @@ class Loop:
         loss = self.objective(self.model, images, labels)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
+        average_gradients([one for group in self.optimizer.param_groups for one in group["params"]], self.batches.run)
         if self.penalty is not None:
             self.penalty.add_gradient()
         if self.gradient_clip is not None:
@@ -117,4 +135,4 @@ class Loop:
         if self.kept_zeros is not None:
             self.kept_zeros.restore()
         self.steps_done += 1
-        return loss.item()
+        return self.batches.run.mean(loss.item())

@@ -16,11 +16,13 @@ from lissome.core.context import BatchTransform, Context, Need, TaskLike
 from lissome.core.errors import BadModelError, SettingError
 from lissome.core.module_graph import run_once
 from lissome.core.outcome import Note
+from lissome.core.processes import processes
 from lissome.core.seeded import seeded
 from lissome.core.step import Change, Step
 from lissome.data.augment_crop_flip import CropFlip
 from lissome.data.augmentation import Augmentation
 from lissome.data.augmentations.prepared import prepared
+from lissome.training.data_parallel import begin_alike
 from lissome.training.evaluate import evaluate
 from lissome.training.histogram import histogram, share_near_zero
 from lissome.training.kept_sharing import KeptSharing
@@ -56,9 +58,13 @@ class Train(Step):
     With a teacher the loss is ``alpha · soft + (1 - alpha) · hard``, where soft compares with the teacher's answers at
     a temperature and hard is the task's loss; `transfers` put other comparisons in soft's place.
 
+    Under ``torchrun`` its processes share each batch and average their gradients. Batch normalisation, and losses that
+    compare the images of a batch, see the part of one process; running statistics are averaged after each epoch, the
+    first process evaluates, and all end with the same network.
+
     Args:
         epochs: Passes over the training data, ≥ 1.
-        batch_size: Images a batch, ≥ 1.
+        batch_size: Images a batch, of all processes together, ≥ 1.
         images: At most so many training images an epoch, drawn anew for each, ≥ 1; None takes all.
         optimizer: `SGD`, `AdamW` or `RepSGD`, with the peak learning rate.
         schedule: How the rate changes: "cosine", "one_cycle" or "constant", each after a warm-up.
@@ -172,26 +178,31 @@ class Train(Step):
             raise BadModelError("has no trainable parameter", where="Train", fix="set requires_grad on its parameters")
         loop = self._loop(model, context, task)
         history: list[dict[str, Any]] = []
-        before = evaluate(model, task.validation, task.metric)
+        run = loop.batches.run
+
+        def score() -> float:
+            return run.first(lambda: evaluate(model, task.validation, task.metric))
+
+        before = score()
         best, best_epoch, best_weights = -math.inf, 0, _weights(model)
         # Dropout draws from the global generator; the caller's is left as it was.
-        with seeded(context.generator("training").initial_seed()):
+        with seeded(context.generator("training").initial_seed() + run.rank):
             for epoch in range(1, self.epochs + 1):
                 started = time.perf_counter()
                 loss = loop.run_epoch(epoch, context.progress)
-                score = evaluate(model, task.validation, task.metric)
+                reached = score()
                 history.append(
                     {
                         "epoch": epoch,
                         "loss": loss,
-                        "val_metric": score,
+                        "val_metric": reached,
                         **({"near_zero": share_near_zero(loop.penalty.magnitudes())} if loop.penalty else {}),
                         "seconds": time.perf_counter() - started,
                     }
                 )
-                context.progress.say(f"epoch {epoch} of {self.epochs}: loss {loss:.4f}, validation {score:.4f}")
-                if self.keep == "last" or score >= best:
-                    best, best_epoch, best_weights = score, epoch, _weights(model)
+                context.progress.say(f"epoch {epoch} of {self.epochs}: loss {loss:.4f}, validation {reached:.4f}")
+                if self.keep == "last" or reached >= best:
+                    best, best_epoch, best_weights = reached, epoch, _weights(model)
         if loop.objective.lesson:
             loop.objective.lesson.close()
         model.load_state_dict(best_weights)
@@ -213,32 +224,31 @@ class Train(Step):
         transform = self._transform(images)
         layout = fastest_layout(model, images)
         _require_outputs(model, images, task)
+        run = processes()
+        batches = Batches(
+            split=task.train,
+            batch_size=self.batch_size,
+            generator=context.generator("training/batches"),
+            transform=None if transform is None else prepared(transform, task.preprocessing, task.classes),
+            layout=layout,
+            limit=self.images,
+            run=run,
+        )
         convert_conv2d_weight_memory_format(model, layout)
         penalty = self.regularizer.build(model) if self.regularizer else None
         lesson = self._lesson(model, context, images, dtype)
         optimizer = self.optimizer.build(model)
         if lesson and (thrown_away := [*lesson.parameters()]):
             optimizer.add_param_group({"params": thrown_away})
+        begin_alike(model, run)
         return Loop(
             model=model,
-            objective=Objective(
-                hard=self._hard_loss(task),
-                dtype=dtype,
-                lesson=lesson,
-                alpha=self.alpha,
-            ),
+            objective=Objective(hard=self._hard_loss(task), dtype=dtype, lesson=lesson, alpha=self.alpha),
             optimizer=optimizer,
             learning_rate=lambda share: (
                 self.optimizer.learning_rate * learning_rate_factor(self.schedule, share, self.warm_up)
             ),
-            batches=Batches(
-                split=task.train,
-                batch_size=self.batch_size,
-                generator=context.generator("training/batches"),
-                transform=None if transform is None else prepared(transform, task.preprocessing, task.classes),
-                layout=layout,
-                limit=self.images,
-            ),
+            batches=batches,
             epochs=self.epochs,
             gradient_clip=self.gradient_clip,
             penalty=penalty,
@@ -294,6 +304,10 @@ def _require_outputs(model: nn.Module, images: Tensor, task: TaskLike) -> None:
 
 def _notes(before: float, after: float, loop: Loop) -> tuple[Note, ...]:
     notes = []
+    if (run := loop.batches.run).count > 1:
+        size = loop.batches.batch_size
+        reason = f"{run.count} processes share each batch of {size}; normalisations see {size // run.count} images"
+        notes.append(Note("", reason))
     if zeros := loop.kept_zeros:
         notes.append(Note("", f"{zeros.zeros:,} weights of {len(zeros)} layers stay zero"))
     if sharing := loop.kept_sharing:

@@ -14,6 +14,7 @@ from lissome.core.context import Context, TaskLike
 from lissome.core.errors import EngineError, SettingError
 from lissome.core.files import write_text
 from lissome.core.module_graph import trace
+from lissome.core.processes import processes
 from lissome.core.progress import Progress, Silent
 from lissome.core.run_directory import RunDirectory
 from lissome.core.settings import fingerprint, key_of, settings_of
@@ -114,6 +115,8 @@ def search(  # noqa: PLR0913 – what a search is told
         RunError: Another search lives in the folder, or another process is at work there.
         EngineError: An engine is not installed, or nothing that was tried runs.
     """
+    if processes().count > 1:
+        raise SettingError("torchrun shares one training", where="search", fix="start it once, with workers")
     job = Job(
         model=copy.deepcopy(model).eval(),
         task=task,
