@@ -213,7 +213,7 @@ def pictures(shape: tuple[int, int, int]) -> Tensor:
     blown up is smooth, and then two pixels of a pooling window are equal but for rounding, so that a network that asks
     where the maximum was (ENet) may answer either.
     """
-    folder = Path(os.environ.get("LISSOME_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    folder = Path(os.environ.get("LISSOME_DATA", "../shared/data"))
     files = sorted((folder / "coco128" / "images").rglob("*.jpg"))[:IMAGES]
     if max(shape[1:]) <= 64 or not files:
         images, _ = next(iter(sample().task.test.batches(IMAGES, limit=IMAGES)))
