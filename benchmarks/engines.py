@@ -10,7 +10,8 @@ Parity: each network (random weights, batch statistics of real pictures) is conv
 PyTorch on real pictures, in a process of its own: should that end early, the engine it was at gets a cell with the
 reason, and a new process goes on with the next. LiteRT and ExecuTorch take minutes a network:
 `--engines litert --one-per-family`, in an environment that has them.
-Tuned: `build` against every engine at its default settings in float32, in pairs, one thread.
+Tuned: `build` against every engine at its default settings in float32, in pairs, one thread, three sessions of each in
+turn.
 Finished cells are kept in `runs/engines`; started again, it goes on. Writes `results/engines.json` and
 `docs/engines.md` of all cells there are, or both into the folder of `--trial`.
 """
@@ -22,11 +23,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from PIL import Image
 from torch import Tensor, nn
@@ -57,6 +60,7 @@ TUNED = (
 KEPT = Path("runs/engines")
 SEED = 0
 IMAGES = 4
+SESSIONS = 3
 ROW_SECONDS = 3600
 MARK = "cell "
 
@@ -231,6 +235,18 @@ def _photograph(path: Path, sides: tuple[int, ...]) -> Tensor:
     return torch.from_numpy(pixels.transpose(2, 0, 1).copy()) / 255
 
 
+class Turns:
+    """Several sessions of one artifact, each run by the next: where one lies in memory alone is worth 1 to 2 %."""
+
+    def __init__(self, open_session: Callable[[], Runs]) -> None:
+        """Open them."""
+        self._sessions = cycle([open_session() for _ in range(SESSIONS)])
+
+    def run(self, *images: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], ...]:
+        """Run the next one."""
+        return next(self._sessions).run(*images)
+
+
 def tuned_cell(name: str, seconds: float) -> dict[str, Any]:
     """Build one network, and time the build against each engine at its defaults in float32, in pairs."""
     model, samples = network(name)
@@ -240,12 +256,12 @@ def tuned_cell(name: str, seconds: float) -> dict[str, Any]:
         folder = Path(temporary)
         made = build(model, folder / "tuned.lissome", context=context, budget=Budget(seconds=seconds))
         with pinned(1):
-            sessions: dict[str, Runs] = {"tuned": made.artifact.session()}
+            sessions: dict[str, Runs] = {"tuned": Turns(made.artifact.session)}
             for engine in (*ENGINES, "torch"):
                 try:
                     get_runtime(engine).require()
                     plain = export(model, folder / f"{engine}.lissome", runtimes=[engine], context=context)
-                    sessions[engine] = plain.session()
+                    sessions[engine] = Turns(plain.session)
                 except LissomeError as error:
                     failed[engine] = str(error)
             first = samples.inputs[0][:1].numpy()
@@ -256,6 +272,7 @@ def tuned_cell(name: str, seconds: float) -> dict[str, Any]:
         "chosen": made.chosen.to_dict(),
         "candidates": [one.to_dict() for one in made.candidates],
         "rounds": timing.rounds,
+        "sessions_each": SESSIONS,
         "latency_ms": {one: timing.latency(one).to_dict() for one in sessions},
         "best_default": best,
         "speedup_over_best_default": timing.speedup("tuned", over=best).to_dict(),
