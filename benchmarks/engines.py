@@ -23,13 +23,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
-from itertools import cycle
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from PIL import Image
 from torch import Tensor, nn
@@ -48,6 +46,7 @@ from lissome.models.catalog import CATALOG
 from lissome.models.create import create
 from lissome.runtimes.table import get_runtime
 from lissome.timing.pinned import pinned
+from lissome.timing.session_turns import SESSIONS, SessionTurns
 from lissome.timing.sessions import Runs, measure_sessions
 from lissome.tuning.budget import Budget
 from lissome.tuning.build import build
@@ -60,7 +59,6 @@ TUNED = (
 KEPT = Path("runs/engines")
 SEED = 0
 IMAGES = 4
-SESSIONS = 3
 ROW_SECONDS = 3600
 MARK = "cell "
 
@@ -235,18 +233,6 @@ def _photograph(path: Path, sides: tuple[int, ...]) -> Tensor:
     return torch.from_numpy(pixels.transpose(2, 0, 1).copy()) / 255
 
 
-class Turns:
-    """Several sessions of one artifact, each run by the next: where one lies in memory alone is worth 1 to 2 %."""
-
-    def __init__(self, open_session: Callable[[], Runs]) -> None:
-        """Open them."""
-        self._sessions = cycle([open_session() for _ in range(SESSIONS)])
-
-    def run(self, *images: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], ...]:
-        """Run the next one."""
-        return next(self._sessions).run(*images)
-
-
 def tuned_cell(name: str, seconds: float) -> dict[str, Any]:
     """Build one network, and time the build against each engine at its defaults in float32, in pairs."""
     model, samples = network(name)
@@ -256,12 +242,12 @@ def tuned_cell(name: str, seconds: float) -> dict[str, Any]:
         folder = Path(temporary)
         made = build(model, folder / "tuned.lissome", context=context, budget=Budget(seconds=seconds))
         with pinned(1):
-            sessions: dict[str, Runs] = {"tuned": Turns(made.artifact.session)}
+            sessions: dict[str, Runs] = {"tuned": SessionTurns(made.artifact.session)}
             for engine in (*ENGINES, "torch"):
                 try:
                     get_runtime(engine).require()
                     plain = export(model, folder / f"{engine}.lissome", runtimes=[engine], context=context)
-                    sessions[engine] = Turns(plain.session)
+                    sessions[engine] = SessionTurns(plain.session)
                 except LissomeError as error:
                     failed[engine] = str(error)
             first = samples.inputs[0][:1].numpy()

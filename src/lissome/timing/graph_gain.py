@@ -1,6 +1,7 @@
 """What an optimized graph gains on an engine: both in turn, by pairs."""
 
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +10,12 @@ import onnx
 from lissome.core.errors import SettingError
 from lissome.exporting.graph_proof import noise_for, serialized
 from lissome.runtimes.plain_onnx import PlainOnnxSession
-from lissome.runtimes.protocol import ReadsOnnx, Session
+from lissome.runtimes.protocol import ReadsOnnx
 from lissome.runtimes.table import get_runtime
 from lissome.timing.measure import Timing
 from lissome.timing.pinned import pinned
-from lissome.timing.sessions import measure_sessions
+from lissome.timing.session_turns import SessionTurns
+from lissome.timing.sessions import Runs, measure_sessions
 
 BEFORE, AFTER = "before", "after"
 
@@ -27,7 +29,7 @@ def measure_graphs(
     threads: int = 1,
     seed: int = 0,
 ) -> Timing:
-    """Time ONNX graphs of the same inputs against each other, one sample a call.
+    """Time ONNX graphs of the same inputs against each other, one sample a call, three sessions of each in turn.
 
     Args:
         graphs: By name.
@@ -51,12 +53,13 @@ def measure_graphs(
     ]
     noise = [np.asarray(one, dtype=np.float32) for one in noise_for(single, seed).values()]
     with pinned(threads), tempfile.TemporaryDirectory() as folder:
-        sessions: dict[str, Session] = {}
+        sessions: dict[str, Runs] = {}
         for name, graph in graphs.items():
             place = Path(folder, name)
             place.mkdir()
             (place / "given.onnx").write_bytes(serialized(graph))
             runtime.convert(place / "given.onnx", place)
             # The first is the graph's own: int8 where it is quantized, else float32.
-            sessions[name] = runtime.load(place, threads=threads, precision=runtime.offers(place)[0])
+            load = partial(runtime.load, place, threads=threads, precision=runtime.offers(place)[0])
+            sessions[name] = SessionTurns(load)
         return measure_sessions(sessions, *noise, baseline=baseline, rounds=50, seconds=seconds, seed=seed)
