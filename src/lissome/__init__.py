@@ -95,6 +95,7 @@ if TYPE_CHECKING:
     from lissome.timing.measure_factors import measure_factors
     from lissome.timing.measure_latency import MeasureLatency
     from lissome.timing.measure_layers import measure_layers
+    from lissome.timing.remote import Remote
     from lissome.timing.side_by_side import compare
     from lissome.timing.throughput import throughput
     from lissome.timing.time_layers import time_layers
@@ -158,6 +159,7 @@ __all__ = [
     "QuantizeWithin",
     "RecalibrateBatchNorm",
     "Recipe",
+    "Remote",
     "Requirement",
     "RunDirectory",
     "RunError",
@@ -275,6 +277,7 @@ _HOMES = {
     "AdaRound": "lissome.compression.quantization.ada_round:AdaRound",
     "RecalibrateBatchNorm": "lissome.training.recalibrate_batch_norm:RecalibrateBatchNorm",
     "Recipe": "lissome.core.recipe:Recipe",
+    "Remote": "lissome.timing.remote:Remote",
     "Requirement": "lissome.advice.recommend:Requirement",
     "RunDirectory": "lissome.core.run_directory:RunDirectory",
     "RunError": "lissome.core.errors:RunError",

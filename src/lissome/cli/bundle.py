@@ -1,13 +1,12 @@
 """The command that packs networks for a device, and runs them there where ssh reaches it."""
 
-import shlex
 import tempfile
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from lissome.cli.options import AsJson, Seconds, Seed, show
+from lissome.cli.options import AsJson, Device, Python, Seconds, Seed, Ssh, remote_of, show
 from lissome.core.errors import SettingError
 
 
@@ -15,11 +14,11 @@ def bundle(
     artifacts: Annotated[list[Path], typer.Argument(help="The .lissome files; others are compared with the first.")],
     *,
     out: Annotated[Path | None, typer.Option(help="The .pyz file to write: `python3 FILE > results.json`.")] = None,
-    device: Annotated[str | None, typer.Option(help="Run it there and bring the figures: ssh://user@host.")] = None,
+    device: Device = None,
     on: Annotated[str | None, typer.Option(help="The engine; default: what each was tuned for.")] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads of the engine there.")] = 1,
-    python: Annotated[str, typer.Option(help="The Python there that has the engine.")] = "python3",
-    ssh: Annotated[str, typer.Option(help="The ssh program with its options.")] = "ssh",
+    python: Python = "python3",
+    ssh: Ssh = "ssh",
     results: Annotated[Path | None, typer.Option(help="Also write what came back, for import-results.")] = None,
     seconds: Seconds = 10.0,
     seed: Seed = 0,
@@ -33,9 +32,8 @@ def bundle(
         raise SettingError("is missing", where="--out", fix="give --out x.pyz, or --device ssh://user@host")
     from lissome.runtimes.artifact import load
     from lissome.timing.bundle import pip_line, write_bundle
-    from lissome.timing.remote import Remote
 
-    remote = Remote(url=device, python=python, ssh=tuple(shlex.split(ssh))) if device else None
+    remote = remote_of(device, python, ssh)
     loaded = {one.stem: load(one) for one in artifacts}
     if len(loaded) < len(artifacts):
         raise SettingError("two files have one name", where="bundle", fix="rename one of them")

@@ -1,12 +1,29 @@
 """The command that compresses a network of the user: by a recipe, or by a search under limits."""
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from lissome.cli.options import AsJson, Classes, Data, Input, Model, Seed, Weights, names_of, shape_of, share_of, show
+from lissome.cli.options import (
+    AsJson,
+    Classes,
+    Data,
+    Device,
+    Input,
+    Model,
+    Python,
+    Seed,
+    Ssh,
+    Weights,
+    names_of,
+    remote_of,
+    shape_of,
+    share_of,
+    show,
+)
 from lissome.core.errors import BadRecipeError, SettingError
 
 _PLAIN = "onnxruntime,ncnn"
@@ -40,6 +57,9 @@ def compress(
     workers: Annotated[int, typer.Option(min=1, help="Search: processes at the same time.")] = 1,
     storage: Annotated[str | None, typer.Option(help="Search: database that several machines share.")] = None,
     threads: Annotated[int, typer.Option(min=1, help="Search: threads of the engines.")] = 1,
+    device: Device = None,
+    python: Python = "python3",
+    ssh: Ssh = "ssh",
     report: Annotated[Path | None, typer.Option(help="An HTML page to write.")] = None,
     run: Annotated[Path | None, typer.Option(help="Folder that keeps finished steps. Default: OUT.run")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last finished step.")] = False,
@@ -49,6 +69,7 @@ def compress(
     """Compress a trained network by a recipe, or search for the best one within limits; prove and measure it.
 
     With a limit, a budget or a preset it searches; the search's folder stays, for `lissome watch` and for its records.
+    With --device every time is measured there, through ssh; training and scoring happen here.
     """
     if data is None:
         raise SettingError("is missing", where="--data", fix="give sample, cifar10, a folder or an .npz file")
@@ -62,10 +83,16 @@ def compress(
     }
     is_search = _is_search(single, searching)
     common: dict[str, object] = {"--data": data, "--weights": weights, "--classes": classes, "--input": input}
+    reach: dict[str, object] = {
+        "--device": device,
+        "--python": python if python != "python3" else None,
+        "--ssh": shlex.quote(ssh) if ssh != "ssh" else None,
+    }
     ends: dict[str, object] = {"--seed": seed, "--out": out}
     from lissome.cli.arguments import find_model, find_task
     from lissome.cli.progress import TerminalProgress
 
+    remote = remote_of(device, python, ssh)
     name, folder = Path(model.partition(":")[0]).stem, run or out.with_name(f"{out.name}.run")
     if is_search:
         from lissome.cli.search_job import SearchJob, budget_of, preset_of, search_and_prove
@@ -89,9 +116,10 @@ def compress(
             storage=storage,
             threads=threads,
             without_labels=without_labels,
+            device=remote,
             page=report,
             resume=resume,
-            reproduce=_command(model, {**common, "--on": on, **searching, **ends}),
+            reproduce=_command(model, {**common, "--on": on, **searching, **reach, **ends}),
         )
         with TerminalProgress(quiet=as_json) as progress:
             task = find_task(data, shape_of(input) if input else None, seed)
@@ -108,9 +136,10 @@ def compress(
         runtimes=names_of(engines, "--on"),
         artifact=out,
         run=folder,
+        device=remote,
         page=report,
         resume=resume,
-        reproduce=_command(model, {**common, **words, "--on": engines, **ends}),
+        reproduce=_command(model, {**common, **words, "--on": engines, **reach, **ends}),
     )
     named = Named(model=model, weights=weights, classes=classes, data=data, input=input)
     compress_named(named, _recipe(recipe, share, epochs or 10), recipe_job, seed=seed, as_json=as_json)

@@ -21,6 +21,7 @@ from lissome.core.run_directory import RunDirectory
 from lissome.reports.report import report
 from lissome.runtimes.table import get_runtime
 from lissome.timing.comparison import Comparison, compare_on_engines
+from lissome.timing.device import Device
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,7 @@ class Job:
         runtimes: Engines to prove it on.
         artifact: The `.lissome` file.
         run: The folder that keeps finished steps; removed at the end.
+        device: What times the networks; None is this machine.
         result: The figures as JSON, or None.
         page: The report, or None.
         resume: Go on with what an interrupted run left in `run`.
@@ -42,6 +44,7 @@ class Job:
     runtimes: Sequence[str]
     artifact: Path
     run: Path
+    device: Device | None = None
     result: Path | None = None
     page: Path | None = None
     resume: bool = False
@@ -72,7 +75,13 @@ def compress_and_prove(model: nn.Module, recipe: Recipe, context: Context, job: 
         if not is_first:
             raise typer.Exit
         comparison, _ = compare_on_engines(
-            model, outcome, job.artifact, runtimes=job.runtimes, name=job.name, reproduce=[job.reproduce]
+            model,
+            outcome,
+            job.artifact,
+            runtimes=job.runtimes,
+            name=job.name,
+            reproduce=[job.reproduce],
+            device=job.device,
         )
         if job.page:
             report(job.page, comparison)

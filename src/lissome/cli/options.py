@@ -1,6 +1,7 @@
 """Options that several commands share, and how results leave a command."""
 
 import json
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,12 +21,28 @@ Input = Annotated[str | None, typer.Option(help="Input shape, e.g. 1x3x96x96.")]
 On = Annotated[str, typer.Option(help="Engines, separated by commas.")]
 Seconds = Annotated[float, typer.Option(min=0.01, help="Time for each measurement.")]
 Seed = Annotated[int, typer.Option(help="Whence all randomness comes.")]
+Device = Annotated[str | None, typer.Option(help="Measure there, through ssh: ssh://user@host.")]
+Python = Annotated[str, typer.Option(help="The Python of the device that has the engine.")]
+Ssh = Annotated[str, typer.Option(help="The ssh program with its options.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
 
 def show(result: object, table: Any, *, as_json: bool) -> None:
     """Print a result as text, or its plain values as JSON."""
     typer.echo(json.dumps(table, indent=2, ensure_ascii=False) if as_json else str(result))
+
+
+def remote_of(device: str | None, python: str, ssh: str) -> Any:
+    """Return the device that was named, or None for this machine.
+
+    Raises:
+        SettingError: It is no address, or the Python or ssh is none.
+    """
+    if device is None:
+        return None
+    from lissome.timing.remote import Remote
+
+    return Remote(url=device, python=python, ssh=tuple(shlex.split(ssh)))
 
 
 def shape_of(text: str) -> tuple[int, ...]:

@@ -16,6 +16,7 @@ from lissome.core.progress import Progress
 from lissome.data.task import Task
 from lissome.profiling.latency_table import LatencyTable
 from lissome.reports.report import report
+from lissome.timing.device import Device
 from lissome.tuning.presets import PRESETS, Preset
 from lissome.tuning.search import SearchRun, search
 from lissome.tuning.search_result import SearchResult
@@ -39,6 +40,7 @@ class SearchJob:
         storage: The study's database, or None.
         threads: Threads of the engines.
         without_labels: Whether accuracy is the agreement with the original.
+        device: What times networks; None is this machine.
         page: The report, or None.
         resume: Go on with what an interrupted search left.
         reproduce: The command that repeats it.
@@ -54,6 +56,7 @@ class SearchJob:
     storage: str | None
     threads: int
     without_labels: bool
+    device: Device | None
     page: Path | None
     resume: bool
     reproduce: str
@@ -94,6 +97,7 @@ def search_and_prove(model: nn.Module, task: Task, job: SearchJob, progress: Pro
             reproduce=(job.reproduce,),
             progress=progress,
         ),
+        device=job.device,
     )
     for source, target in (("best.lissome", job.out), ("best.toml", recipe)):
         with replacing(target) as temporary:

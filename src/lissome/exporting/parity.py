@@ -54,6 +54,16 @@ ROUNDED = Limits(max_rel=0.05, cosine=0.999, agreement=1.0, tie=0.02)
 """For float networks that an engine computes in 16 bits: bfloat16 gave 4e-3 … 6e-3 on ResNets."""
 
 
+def limits_for(precision: str) -> Limits:
+    """Return what a network may differ by that an engine computes in a precision.
+
+    Example:
+        >>> limits_for("float32").max_rel, limits_for("int8").max_rel, limits_for("float16").max_rel
+        (0.001, 0.25, 0.05)
+    """
+    return {"float32": FLOAT, "int8": INTEGER}.get(precision, ROUNDED)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputParity:
     """How one output differs from the reference.

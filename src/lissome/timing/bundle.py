@@ -1,11 +1,14 @@
 """Networks for a device in one file that runs there by itself: ``python3 cat.pyz``."""
 
 import ast
+import hashlib
 import io
 import json
 import os
+import tempfile
 import zipfile
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +19,7 @@ from lissome.exporting.stored_samples import stored_samples
 from lissome.runtimes.artifact import Artifact
 from lissome.runtimes.protocol import Array
 from lissome.runtimes.table import RUNTIMES, get_runtime
+from lissome.timing.device import EngineFiles, Turns
 from lissome.timing.device_runner import MANIFEST, SAMPLES
 
 _ROOT = Path(__file__).parents[1]
@@ -61,38 +65,69 @@ def write_bundle(
     shapes = {one.card.input_shapes for one in artifacts.values()}
     if len(shapes) > 1:
         raise SettingError("the artifacts take other inputs", where="bundle", fix="make a bundle of each")
-    contents: dict[str, bytes] = {}
-    networks = []
-    arrays: dict[str, Array] = {}
+    turns = Turns(
+        baseline=next(iter(artifacts)) if len(artifacts) > 1 else None, threads=threads, seconds=seconds, seed=seed
+    )
     first = next(iter(artifacts.values()))
     inputs = stored_samples(first.card, first.contents).inputs  # the same for all, so that turns are alike
-    arrays |= {f"input{place}": one for place, one in enumerate(inputs, start=1)}
-    for name, artifact in artifacts.items():
-        chosen = _engine_of(artifact, engine)
-        session = artifact.session(chosen)
+    with tempfile.TemporaryDirectory(prefix="lissome-") as temporary:
+        networks = {
+            name: EngineFiles.of(one, _engine_of(one, engine), Path(temporary, str(place)), inputs)
+            for place, (name, one) in enumerate(artifacts.items())
+        }
+        return bundle_of(networks, path, turns)
+
+
+def bundle_of(
+    networks: Mapping[str, EngineFiles], path: str | os.PathLike[str], turns: Turns, engines: Iterable[str] = ()
+) -> Path:
+    """Write networks, what they give here, and a runner as one file; equal contents are equal bytes.
+
+    Args:
+        networks: By name; none for a bundle that only tells what the device is.
+        path: The file; written whole or not at all.
+        turns: How they are timed.
+        engines: Engines whose versions are asked for beside those of the networks.
+
+    Raises:
+        EngineError: An engine refuses a network here.
+    """
+    contents: dict[str, bytes] = {}
+    arrays: dict[str, Array] = {}
+    rows = []
+    for place, (name, one) in enumerate(networks.items()):
+        session = one.open(threads=1)
         described = session.describe()
-        arrays |= {f"{name}/output{place}": one for place, one in enumerate(session.run(*inputs), start=1)}
-        files = artifact.card.engines[chosen].files
-        contents |= {f"networks/{name}/{file}": artifact.contents[file] for file in files}
-        plain = {"name": name, "engine": chosen, "precision": described.precision, "options": dict(described.options)}
-        networks.append(plain)
-    engines = {str(one["engine"]) for one in networks}
-    manifest = {
-        "networks": networks,
-        "inputs": len(next(iter(shapes))),
-        "baseline": next(iter(artifacts)) if len(artifacts) > 1 else None,
-        "threads": threads,
-        "seconds": seconds,
-        "seed": seed,
-    }
+        for file in get_runtime(one.engine).files:
+            contents[f"networks/{place}/{file}"] = (one.folder / file).read_bytes()
+        plain = {"name": name, "engine": one.engine, "precision": described.precision}
+        rows.append(
+            {
+                **plain,
+                "options": dict(described.options),
+                "folder": f"networks/{place}",
+                "inputs": [_kept(array, arrays) for array in one.inputs],
+                "outputs": [_kept(array, arrays) for array in session.run(*one.inputs)],
+            }
+        )
+    asked = dict.fromkeys([*(one.engine for one in networks.values()), *engines])
+    manifest = {"networks": rows, "engines": list(asked), **asdict(turns)}
     packed = io.BytesIO()
     np.savez(packed, **arrays)  # type: ignore[arg-type] # numpy's own signature names one more
     contents |= {MANIFEST: json.dumps(manifest, indent=1).encode(), SAMPLES: packed.getvalue()}
-    contents |= {"__main__.py": _START.encode(), **_sources(engines)}
+    contents |= {"__main__.py": _START.encode(), **_sources(asked)}
     with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for name in sorted(contents):
             archive.writestr(zipfile.ZipInfo(name, _STAMP), contents[name])
     return Path(path)
+
+
+def _kept(array: Array, arrays: dict[str, Array]) -> str:
+    """Keep an array under a name of its contents, so that equal ones are kept once."""
+    digest = hashlib.sha256(f"{array.shape} {array.dtype}".encode() + np.ascontiguousarray(array).tobytes())
+    name = f"array-{digest.hexdigest()[:16]}"
+    arrays[name] = array
+    return name
 
 
 def _sources(engines: Iterable[str]) -> dict[str, bytes]:

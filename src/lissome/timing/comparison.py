@@ -12,14 +12,15 @@ from typing import Any
 
 from torch import nn
 
-from lissome.artifacts.archive import update_measurements
+from lissome.artifacts.archive import read_archive, update_measurements
 from lissome.core.context import Context
 from lissome.core.outcome import Outcome
 from lissome.core.text_table import render
 from lissome.exporting.export import export
 from lissome.layers.fake_quantize import without_quantization
 from lissome.profiling.profile import Profile, profile
-from lissome.runtimes.artifact import Artifact, load
+from lissome.runtimes.artifact import Artifact
+from lissome.timing.device import Device, ThisMachine
 from lissome.timing.engine_figures import EngineFigures, measure_on_engine
 from lissome.timing.machine import describe_machine
 from lissome.timing.measure import Latency
@@ -155,7 +156,7 @@ class Comparison:
         return "\n".join([table, *(f"note: {one}" for one in self.warnings)])
 
 
-def compare_on_engines(
+def compare_on_engines(  # noqa: PLR0913 – what is compared, on what
     original: nn.Module,
     outcome: Outcome,
     path: str | os.PathLike[str] | Artifact,
@@ -164,6 +165,7 @@ def compare_on_engines(
     name: str = "network",
     seconds: float = 8.0,
     reproduce: Sequence[str] = (),
+    device: Device | None = None,
 ) -> tuple[Comparison, Artifact]:
     """Export a network before and after, prove both, and measure them on the engines, in pairs.
 
@@ -178,6 +180,7 @@ def compare_on_engines(
         name: The network's name.
         seconds: Time for the pairs on each engine, > 0.
         reproduce: Commands that repeat it, for the reader.
+        device: What times them; None is this machine. They are scored here.
 
     Raises:
         SettingError: There is no task.
@@ -195,7 +198,7 @@ def compare_on_engines(
         context.progress.say(f"measuring on {runtime}")
         with _stage(stages, "measure"):
             figures[runtime] = measure_on_engine(
-                artifacts, runtime, task, baseline=_BEFORE, seconds=seconds, seed=context.seed
+                artifacts, runtime, task, baseline=_BEFORE, seconds=seconds, seed=context.seed, device=device
             )
     speedup = {runtime: one.timing.speedup(_AFTER) for runtime, one in figures.items()}
     comparison = Comparison(
@@ -213,11 +216,12 @@ def compare_on_engines(
         seed=context.seed,
         warnings=tuple(_warnings(after, speedup)),
         reproduce=tuple(reproduce),
+        machine=(device or ThisMachine()).facts(runtimes).machine,
     )
     table = comparison.to_dict()
     kept = (_BEFORE, _AFTER, "speedup", "test_images", "machine")
     update_measurements(after.path, {name: table[name] for name in kept})
-    return comparison, load(after.path)
+    return comparison, Artifact(after.path, *read_archive(after.path))  # tuned for the device, as was asked
 
 
 @contextmanager

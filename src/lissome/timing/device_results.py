@@ -14,6 +14,8 @@ from lissome.runtimes.artifact import load
 from lissome.timing.device_runner import FORMAT
 from lissome.timing.measure import Timing
 
+_NAMES = ("machine", "versions", "fingerprints", "threads", "declined", "differences", "measured")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceResults:
@@ -25,6 +27,7 @@ class DeviceResults:
         fingerprints: For each engine, the hash of device, engine and version.
         threads: Threads of the engines.
         networks: name, engine, precision and options of each network.
+        declined: Why networks do not run there, by name.
         differences: How far each network's outputs are from those where the bundle was made.
         timing: Time of one image, in turn.
         measured: When, in UTC.
@@ -35,6 +38,7 @@ class DeviceResults:
     fingerprints: Mapping[str, str]
     threads: int
     networks: tuple[Mapping[str, Any], ...]
+    declined: Mapping[str, str]
     differences: Mapping[str, Mapping[str, float]]
     timing: Timing
     measured: str
@@ -55,14 +59,13 @@ class DeviceResults:
                 stalled=int(table["stalled"]),
                 seed=int(table["seed"]),
             )
-            names = ("machine", "versions", "fingerprints", "threads", "differences", "measured")
-            found = cls(timing=timing, networks=tuple(table["networks"]), **{name: table[name] for name in names})
+            found = cls(timing=timing, networks=tuple(table["networks"]), **{name: table[name] for name in _NAMES})
             known, format_of = {str(one["name"]) for one in found.networks}, table["format"]
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise BadDataError("is no result of a bundle", where=where, fix="run the bundle again") from error
         if format_of != FORMAT:
             raise BadDataError(f"is of format {format_of}", where=where, fix="make the bundle with this lissome")
-        if known != set(samples) or not all(row and min(row) > 0 for row in samples.values()):
+        if known != set(samples) | set(found.declined) or not all(row and min(row) > 0 for row in samples.values()):
             raise BadDataError("has no times of its networks", where=where, fix="run the bundle again")
         return found
 
@@ -81,14 +84,12 @@ class DeviceResults:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the results as plain JSON values."""
-        names = ("machine", "versions", "fingerprints", "threads", "differences", "measured")
-        table: dict[str, Any] = {name: getattr(self, name) for name in names}
+        table: dict[str, Any] = {name: getattr(self, name) for name in _NAMES}
         return {"format": FORMAT, **table, "networks": list(self.networks), **self.timing.to_dict()}
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write them as a bundle does, so that `read` takes them."""
-        names = ("machine", "versions", "fingerprints", "threads", "differences", "measured")
-        table = {name: getattr(self, name) for name in names} | {"format": FORMAT, "networks": list(self.networks)}
+        table = {name: getattr(self, name) for name in _NAMES} | {"format": FORMAT, "networks": list(self.networks)}
         table |= {"baseline": self.timing.baseline, "stalled": self.timing.stalled, "seed": self.timing.seed}
         write_text(path, json.dumps(table | {"samples_ms": dict(self.timing.samples_ms)}) + "\n")
 
@@ -126,4 +127,5 @@ class DeviceResults:
             f"{name}: outputs differ by {one['max_rel']:.1e}, top-1 agreement {one['top1_agreement']:.1%}"
             for name, one in self.differences.items()
         ]
+        lines += [f"{name} does not run there: {reason}" for name, reason in self.declined.items()]
         return "\n".join(lines)

@@ -10,11 +10,13 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from lissome.core.errors import EngineError
 from lissome.core.machine import describe_machine, fingerprint
 from lissome.runtimes.protocol import SessionSettings
 from lissome.runtimes.table import get_runtime
@@ -22,7 +24,7 @@ from lissome.timing.measure import measure
 from lissome.timing.pinned import pinned
 
 MANIFEST, SAMPLES = "manifest.json", "samples.npz"
-FORMAT = 1
+FORMAT = 2
 
 
 def run_bundle(folder: Path) -> dict[str, Any]:
@@ -38,19 +40,25 @@ def run_bundle(folder: Path) -> dict[str, Any]:
     manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     with np.load(folder / SAMPLES, allow_pickle=False) as kept:
         arrays = {name: kept[name] for name in kept.files}
-    inputs = tuple(arrays[f"input{place}"] for place in range(1, 1 + manifest["inputs"]))
-    threads = manifest["threads"]
+    versions = {one: get_runtime(one).version() for one in manifest["engines"]}
+    networks, threads, baseline = manifest["networks"], manifest["threads"], manifest["baseline"]
+    differences: dict[str, Any] = {}
+    declined: dict[str, str] = {}
+    calls: dict[str, Any] = {}
     with pinned(threads):
-        sessions = {one["name"]: _open(one, folder, threads) for one in manifest["networks"]}
-        differences = {name: _difference(name, session.run(*inputs), arrays) for name, session in sessions.items()}
-        single = tuple(one[:1] for one in inputs)
-        timing = measure(
-            {name: _call(session, single) for name, session in sessions.items()},
-            baseline=manifest["baseline"],
-            seconds=manifest["seconds"],
-            seed=manifest["seed"],
-        )
-    versions = {one["engine"]: get_runtime(one["engine"]).version() for one in manifest["networks"]}
+        for one in networks:
+            name, inputs = one["name"], tuple(arrays[each] for each in one["inputs"])
+            try:
+                session = _open(one, folder, threads)
+                differences[name] = _difference(session.run(*inputs), tuple(arrays[each] for each in one["outputs"]))
+            except EngineError as error:
+                if name == baseline or len(networks) == 1:
+                    raise
+                declined[name] = str(error)
+                continue
+            calls[name] = partial(session.run, *(each[:1] for each in inputs))
+        names = ("baseline", "rounds", "seconds", "seed")
+        timing = measure(calls, **{name: manifest[name] for name in names}) if calls else None
     return {
         "format": FORMAT,
         "machine": describe_machine(),
@@ -58,12 +66,13 @@ def run_bundle(folder: Path) -> dict[str, Any]:
         "versions": versions,
         "fingerprints": {name: fingerprint(name, version) for name, version in versions.items()},
         "threads": threads,
-        "networks": manifest["networks"],
+        "networks": [{name: one[name] for name in ("name", "engine", "precision", "options")} for one in networks],
+        "declined": declined,
         "differences": differences,
-        "baseline": timing.baseline,
-        "stalled": timing.stalled,
-        "seed": timing.seed,
-        "samples_ms": {name: list(row) for name, row in timing.samples_ms.items()},
+        "baseline": baseline,
+        "stalled": timing.stalled if timing else 0,
+        "seed": manifest["seed"],
+        "samples_ms": {name: list(row) for name, row in timing.samples_ms.items()} if timing else {},
         "measured": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
 
@@ -82,16 +91,11 @@ def _open(network: Mapping[str, Any], folder: Path, threads: int) -> Any:
     options = {name: values[0] for name, values in runtime.options.items()} | dict(network["options"])
     settings = SessionSettings(threads=threads, precision=network["precision"], options=options)
     # What the files can be computed in was looked up where the bundle was made, with packages that are not here.
-    return runtime.open_as(folder / "networks" / network["name"], settings)
+    return runtime.open_as(folder / network["folder"], settings)
 
 
-def _call(session: Any, inputs: tuple[Any, ...]) -> Any:
-    return lambda: session.run(*inputs)
-
-
-def _difference(name: str, outputs: tuple[Any, ...], arrays: Mapping[str, Any]) -> dict[str, float]:
+def _difference(outputs: tuple[Any, ...], expected: tuple[Any, ...]) -> dict[str, float]:
     """Return how far outputs are from what the same file gave where the bundle was made."""
-    expected = [arrays[f"{name}/output{place}"] for place in range(1, 1 + len(outputs))]
     pairs = [(one.ravel(), other.ravel()) for one, other in zip(outputs, expected, strict=True)]
     largest = max(float(np.abs(one - other).max() / max(np.abs(other).max(), 1e-12)) for one, other in pairs)
     first, second = outputs[0].reshape(len(outputs[0]), -1), expected[0].reshape(len(outputs[0]), -1)

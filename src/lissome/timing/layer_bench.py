@@ -2,8 +2,8 @@
 
 import copy
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -19,9 +19,10 @@ from lissome.core.seeded import seeded
 from lissome.data.task import Task
 from lissome.exporting.converters import CONVERTERS, Examples
 from lissome.profiling.layer_kinds import LayerKind
+from lissome.runtimes.protocol import Array
 from lissome.runtimes.table import get_runtime
-from lissome.timing.measure import Timing, measure
-from lissome.timing.pinned import pinned
+from lissome.timing.device import Device, EngineFiles, ThisMachine, Turns
+from lissome.timing.measure import Timing
 
 Widths = tuple[int, int]
 Shape = tuple[int, ...]
@@ -35,13 +36,14 @@ _QUIET = 25
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerBench:
-    """Times layers and networks on one engine, one pinned thread.
+    """Times layers and networks on one engine, one pinned thread, on this machine or a device.
 
     Args:
         runtime: The engine.
         precision: "int8" quantizes first, for engines that compute so.
         seconds: Time for each kind of layer, and for a network, > 0.
         seed: Seed of weights and turns.
+        device: What times them.
 
     Raises:
         SettingError: `seconds` is not above 0.
@@ -56,6 +58,7 @@ class LayerBench:
     precision: Literal["float32", "int8"] = "float32"
     seconds: float = 5.0
     seed: int = 0
+    device: Device = field(default_factory=ThisMachine)
 
     def __post_init__(self) -> None:
         get_runtime(self.runtime)
@@ -96,15 +99,14 @@ class LayerBench:
         return float(np.percentile(timing.samples_ms["network"], _QUIET))
 
     def _time(self, networks: Mapping[str, tuple[nn.Module, Shape]]) -> Timing:
-        adapter = get_runtime(self.runtime)
-        with tempfile.TemporaryDirectory(prefix="lissome-layers-") as temporary, pinned(1):
-            calls: dict[str, Callable[[], object]] = {}
+        with tempfile.TemporaryDirectory(prefix="lissome-layers-") as temporary:
+            files = {}
             for number, (name, (network, shape)) in enumerate(networks.items()):
                 folder = Path(temporary, str(number))
                 folder.mkdir()
                 CONVERTERS[self.runtime](self._prepared(network, shape), Examples((torch.zeros(1, *shape),)), folder)
-                calls[name] = _call(adapter.load(folder, threads=1).run, shape, self.seed)
-            return measure(calls, rounds=20, seconds=self.seconds, seed=self.seed)
+                files[name] = EngineFiles(engine=self.runtime, folder=folder, inputs=(_image(shape, self.seed),))
+            return self.device.time(files, Turns(seconds=self.seconds, seed=self.seed)).require()
 
     def _prepared(self, network: nn.Module, shape: Shape) -> nn.Module:
         generator = torch.Generator().manual_seed(self.seed)
@@ -142,6 +144,5 @@ def _shape(kind: LayerKind, reads: int) -> Shape:
     return (reads, 1, 1) if kind.is_linear else (reads, *kind.size)
 
 
-def _call(run: Callable[..., object], shape: Shape, seed: int) -> Callable[[], object]:
-    image = np.random.default_rng(seed).standard_normal((1, *shape)).astype(np.float32)
-    return lambda: run(image)
+def _image(shape: Shape, seed: int) -> Array:
+    return np.random.default_rng(seed).standard_normal((1, *shape)).astype(np.float32)

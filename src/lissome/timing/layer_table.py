@@ -12,9 +12,7 @@ from lissome.core.progress import Progress
 from lissome.profiling.latency_table import LatencyTable, LayerTimes, structure_key
 from lissome.profiling.layer_kinds import LayerKind
 from lissome.profiling.rows import Profile
-from lissome.runtimes.table import get_runtime
 from lissome.timing.layer_bench import LayerBench, Widths
-from lissome.timing.machine import describe_machine
 
 
 def fill_table(
@@ -58,11 +56,12 @@ def add_network(
 
 def _begun(path: str | os.PathLike[str], bench: LayerBench) -> LayerTimes:
     """Return what the file holds, or an empty table."""
+    facts = bench.device.facts([bench.runtime])
     fresh = LayerTimes(
         engine=bench.runtime,
-        engine_version=get_runtime(bench.runtime).version(),
+        engine_version=facts.versions[bench.runtime],
         precision=bench.precision,
-        machine=describe_machine(),
+        machine=facts.machine,
         networks={},
         kinds={},
     )

@@ -2,11 +2,15 @@
 
 import re
 import subprocess
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lissome.core.errors import EngineError, SettingError
+from lissome.exporting.parity import limits_for
+from lissome.timing.bundle import bundle_of
+from lissome.timing.device import DeviceFacts, EngineFiles, Timed, Turns
 from lissome.timing.device_results import DeviceResults
 
 _URL = re.compile(r"ssh://(?:(?P<user>[\w][\w.-]*)@)?(?P<host>[\w][\w.-]*|\[[0-9a-fA-F:]+\])(?::(?P<port>\d+))?/?")
@@ -74,3 +78,33 @@ class Remote:
             said = lines[-1][:300] if lines else f"it ended with {ended.returncode}"
             raise EngineError(f"the bundle did not run: {said}", where=self.url, fix="try ssh by hand")
         return DeviceResults.from_json(ended.stdout.decode("utf-8", "replace"), where=self.url)
+
+    def facts(self, engines: Sequence[str]) -> DeviceFacts:
+        """Return what the device is, and the versions of its engines.
+
+        Raises:
+            EngineError: An engine is not installed there, or the device is not reached.
+        """
+        found = self._bundled({}, Turns(), engines)
+        return DeviceFacts(machine=found.machine, versions=found.versions, fingerprints=found.fingerprints)
+
+    def time(self, networks: Mapping[str, EngineFiles], turns: Turns) -> Timed:
+        """Time networks there; one whose outputs are others than here is declined, as its accuracy here would be, too.
+
+        Raises:
+            EngineError: The device is not reached, or the baseline does not run there.
+        """
+        found = self._bundled(networks, turns)
+        declined = dict(found.declined)
+        for one in found.networks:
+            name, limit = one["name"], limits_for(one["precision"]).max_rel
+            if name not in declined and found.differences[name]["max_rel"] > limit:
+                seen = f"{found.differences[name]['max_rel']:.1e} of the largest value"
+                declined[name] = f"gives other outputs there than here: they differ by {seen}"
+        if turns.baseline in declined:
+            raise EngineError(f"{turns.baseline} {declined[turns.baseline]}", where=self.url)
+        return Timed(timing=found.timing, declined=declined)
+
+    def _bundled(self, networks: Mapping[str, EngineFiles], turns: Turns, engines: Sequence[str] = ()) -> DeviceResults:
+        with tempfile.TemporaryDirectory(prefix="lissome-") as folder:
+            return self.run(bundle_of(networks, Path(folder, "bundle.pyz"), turns, engines))

@@ -19,7 +19,11 @@ from lissome.graph.engine_facts import ENGINE_FACTS
 from lissome.layers.fake_quantize import is_quantized
 from lissome.runtimes.protocol import ReadsOnnx, Session
 from lissome.runtimes.table import get_runtime
+from lissome.timing.device import EngineFiles
 from lissome.tuning.candidate import Candidate
+
+_TAKEN = 4
+"""Samples that go to a device."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +116,12 @@ def _optimized(engine: str, model: nn.Module, samples: Samples, plain: Files, sh
         return str(error)
     note = "; ".join(filter(None, (plain.entry.note, "the graph was optimized")))
     return Files(place, replace(plain.entry, parity=parity.to_dict(), note=note), plain.expected)
+
+
+def engine_files(one: Candidate, folder: Path, samples: Samples) -> EngineFiles:
+    """Return a candidate's files as a device takes them, with the first few samples."""
+    inputs = tuple(each[:_TAKEN].numpy() for each in samples.inputs)
+    return EngineFiles(engine=one.engine, folder=folder, inputs=inputs, precision=one.precision, options=one.options)
 
 
 def open_candidate(one: Candidate, folder: Path, threads: int) -> Session:

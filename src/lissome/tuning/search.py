@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from torch import nn
 
+from lissome.artifacts.archive import read_archive
 from lissome.core.context import Context, TaskLike
 from lissome.core.errors import EngineError, SettingError
 from lissome.core.files import write_text
@@ -21,8 +22,9 @@ from lissome.core.settings import fingerprint, key_of, settings_of
 from lissome.core.step import require_finite
 from lissome.exporting.export import check_runtimes
 from lissome.exporting.samples import Samples, take_samples
-from lissome.runtimes.artifact import load
+from lissome.runtimes.artifact import Artifact
 from lissome.timing.comparison import compare_on_engines
+from lissome.timing.device import Device, ThisMachine
 from lissome.timing.layer_bench import LayerBench
 from lissome.timing.measure_layers import measure_layers
 from lissome.tracing.blocks import find_blocks
@@ -94,6 +96,7 @@ def search(  # noqa: PLR0913 – what a search is told
     budget: SearchBudget | None = None,
     seed: int = 0,
     run: SearchRun | None = None,
+    device: Device | None = None,
 ) -> SearchResult:
     """Search for the best network that was measured, on the engine, to keep the limits.
 
@@ -109,11 +112,13 @@ def search(  # noqa: PLR0913 – what a search is told
         budget: Minutes or trials; None is half an hour.
         seed: Whence all randomness comes.
         run: Where and how it works.
+        device: What every time is measured on: None is this machine, `Remote` another. Networks are scored and trained
+            here.
 
     Raises:
         SettingError: A setting is out of its range.
         RunError: Another search lives in the folder, or another process is at work there.
-        EngineError: An engine is not installed, or nothing that was tried runs.
+        EngineError: An engine is not installed, the device is not reached, or nothing that was tried runs.
     """
     if processes().count > 1:
         raise SettingError("torchrun shares one training", where="search", fix="start it once, with workers")
@@ -127,6 +132,7 @@ def search(  # noqa: PLR0913 – what a search is told
         seed=seed,
         run=run or SearchRun(),
         path=(run.path if run and run.path else Path(tempfile.mkdtemp(prefix="lissome-search-"))),
+        device=device or ThisMachine(),
     )
     check_runtimes(job.on)
     require_finite(job.model)
@@ -147,6 +153,7 @@ class Job:
     seed: int
     run: SearchRun
     path: Path
+    device: Device
 
     def plan(self) -> dict[str, Any]:
         """Return what makes it this search and no other; the budget may grow."""
@@ -160,6 +167,7 @@ class Job:
             "budget": settings_of(self.budget),
             "seed": self.seed,
             "threads": self.run.threads,
+            "device": settings_of(self.device),
             "labels": self.run.labels,
             "reproduce": list(self.run.reproduce),
         }
@@ -171,7 +179,7 @@ def _searched(job: Job) -> SearchResult:
     kept = files.read("result.json")
     if kept is not None:
         job.run.progress.say("this search has ended; its result is read")
-        return SearchResult.from_dict(kept, load(job.path / "best.lissome"))
+        return SearchResult.from_dict(kept, _read(job.path / "best.lissome"))
     worker = _worker_of(job, files)
     others = [(replace(job, run=replace(job.run, progress=Silent())),)] * (job.run.workers - 1)
     with beside(_work_beside, others) if others else nullcontext():
@@ -182,6 +190,11 @@ def _searched(job: Job) -> SearchResult:
         raise EngineError(f"nothing that was tried runs: {reasons}", fix="see the reasons, or widen the space")
     finalists = _full_recoveries(job, worker, trials)
     return _finished(job, worker, trials, finalists)
+
+
+def _read(path: Path) -> Artifact:
+    """Read an artifact that may be tuned for another machine: here that needs no warning."""
+    return Artifact(path, *read_archive(path))
 
 
 def _work_beside(job: Job) -> None:
@@ -220,6 +233,7 @@ def _worker_of(job: Job, files: RunFiles) -> Worker:
         images=job.budget.images,
         seconds=job.budget.seconds,
         began=files.began,
+        device=job.device,
     )
     study = Study(job.path, job.run.name, job.run.storage, options, job.seed)
     return Worker(
@@ -229,7 +243,10 @@ def _worker_of(job: Job, files: RunFiles) -> Worker:
 
 def _survey_of(job: Job, samples: Samples, context: Context) -> Survey:
     folder = job.run.times or job.path
-    asked = key_of(fingerprint(job.model), job.on, job.run.threads, job.budget.images, job.run.labels, job.space.ways)
+    asked = key_of(
+        *(fingerprint(job.model), job.on, job.run.threads, job.budget.images, job.run.labels, job.space.ways),
+        settings_of(job.device),
+    )
     path = folder / f"survey-{asked}.json"
     if not path.exists():
         question = Question(
@@ -239,6 +256,7 @@ def _survey_of(job: Job, samples: Samples, context: Context) -> Survey:
             images=job.budget.images,
             seconds=2 * job.budget.seconds,
             integers=any(NUMBERS[one].integers for one in job.space.numbers),
+            device=job.device,
         )
         with tempfile.TemporaryDirectory(prefix="lissome-search-") as temporary:
             found = survey(job.model, samples, context, question, Path(temporary))
@@ -255,9 +273,10 @@ def _facts_of(job: Job, samples: Samples, found: Survey) -> Facts:
     objective = job.space.objective
     if objective == "measured":
         engine = (found.float_ways or found.integer_ways)[0].engine
-        path = (job.run.times or job.path) / f"layers-{engine}.json"
+        device = "" if job.device == ThisMachine() else f"-{key_of(settings_of(job.device))}"
+        path = (job.run.times or job.path) / f"layers-{engine}{device}.json"
         job.run.progress.say(f"timing layers by their widths on {engine}")
-        bench = LayerBench(runtime=engine, seconds=_TABLE_SECONDS, seed=job.seed)
+        bench = LayerBench(runtime=engine, seconds=_TABLE_SECONDS, seed=job.seed, device=job.device)
         objective = measure_layers(job.model, samples.single[0], path, bench=bench, progress=job.run.progress)
     return Facts(blocks=len(blocks), objective=objective)
 
@@ -321,6 +340,7 @@ def _finished(job: Job, worker: Worker, trials: list[Trial], finalists: list[Tri
         name=job.run.name,
         seconds=2 * job.budget.seconds,
         reproduce=job.run.reproduce,
+        device=job.device,
     )
     worker.files.keep_clock()
     result = SearchResult(

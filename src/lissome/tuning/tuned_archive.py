@@ -10,16 +10,15 @@ from torch import nn
 from lissome.artifacts.archive import write_archive
 from lissome.artifacts.card import Card, EngineEntry, Tuning
 from lissome.core.context import Context
-from lissome.core.machine import describe_machine, fingerprint
 from lissome.core.outcome import Outcome
 from lissome.exporting.export import facts_of
-from lissome.exporting.parity import FLOAT, INTEGER, ROUNDED, Parity, compare, seen_limits
+from lissome.exporting.parity import Parity, compare, limits_for, seen_limits
 from lissome.exporting.proving import Outputs, outputs_of
 from lissome.exporting.samples import Samples
 from lissome.exporting.stored_samples import FILE, pack_samples
 from lissome.runtimes.artifact import Artifact
 from lissome.runtimes.protocol import Session
-from lissome.runtimes.table import get_runtime
+from lissome.timing.device import DeviceFacts, ThisMachine
 from lissome.tuning.candidate import Candidate
 from lissome.tuning.files import Files, open_candidate
 
@@ -71,15 +70,25 @@ def write_tuned(
     return Artifact(Path(path), write_archive(path, card, contents), contents)
 
 
-def tuning_of(chosen: Candidate, candidates: Sequence[Candidate], threads: int) -> Tuning:
-    """Return what the card says of a choice that was made on this machine."""
+def tuning_of(
+    chosen: Candidate, candidates: Sequence[Candidate], threads: int, facts: DeviceFacts | None = None
+) -> Tuning:
+    """Return what the card says of a choice.
+
+    Args:
+        chosen: What was chosen.
+        candidates: All that were looked at.
+        threads: Threads of the engine.
+        facts: What it was timed on; None is this machine.
+    """
+    facts = facts or ThisMachine().facts([chosen.engine])
     return Tuning(
         engine=chosen.engine,
         precision=chosen.precision,
         threads=threads,
         options=dict(chosen.options),
-        machine=describe_machine(),
-        fingerprint=fingerprint(chosen.engine, get_runtime(chosen.engine).version()),
+        machine=facts.machine,
+        fingerprint=facts.fingerprints[chosen.engine],
         candidates=tuple(one.to_dict() for one in candidates),
     )
 
@@ -116,6 +125,6 @@ def _parity(session: Session, files: Files, samples: Samples) -> Parity:
     """Return the comparison of a way that was judged already; where accuracy decided, its limits are what was seen."""
     outputs = session.run(*(one.numpy() for one in samples.inputs))
     described = session.describe()
-    limits = {"float32": FLOAT, "int8": INTEGER}.get(described.precision, ROUNDED)
+    limits = limits_for(described.precision)
     parity = compare(files.expected, outputs, engine=described.engine, limits=limits)
     return parity if parity.failure is None else replace(parity, limits=seen_limits(parity))

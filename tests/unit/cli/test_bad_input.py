@@ -313,6 +313,7 @@ def test_engines_artifacts_and_graphs(refused: Refusal, line: str, words: str) -
         ("--max-drop 2", "--max-drop"),
         ("--budget soon", "write 30m"),
         ("--budget 0t", "trials is 0"),
+        ("--max-ms 8 --device pi@kitchen", "write ssh://user@host"),
         ("--preset mobil", "did you mean 'mobile'"),
         ("--preset mobile --on nccn", "did you mean 'ncnn'"),
     ],

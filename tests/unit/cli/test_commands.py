@@ -149,6 +149,17 @@ def test_compress_with_a_limit_searches_and_keeps_its_records(run: Run, tmp_path
     assert '<meta http-equiv="refresh" content="5">' in (tmp_path / "w.html").read_text()
 
 
+def test_compress_measures_on_the_device(run: Run, stand_in: tuple[str], tmp_path: Path) -> None:
+    pytest.importorskip("optuna", reason="optuna is not installed")
+    reach = f"--device ssh://there --python {sys.executable} --ssh {stand_in[0]}"
+    line = f"compress my.py:build --data d.npz --on onnxruntime --without-labels --budget 1t {reach} --out x.lissome"
+    table = json.loads(run(f"{line} --json"))
+    plan = json.loads((tmp_path / "x.lissome.run" / "plan.json").read_text())
+    assert plan["device"] == {"kind": "Remote", "url": "ssh://there", "python": sys.executable, "ssh": list(stand_in)}
+    assert reach in table["comparison"]["reproduce"][0]
+    assert table["final"]["latency_ms"] > 0
+
+
 def test_quantize_stays_within_the_budget_on_the_engine(run: Run, tmp_path: Path) -> None:
     line = "quantize my.py:build --data d.npz --on onnxruntime --out q.lissome --max-drop 5% --bits 4"
     table = json.loads(run(f"{line} --images 32 --calibrator percentile --equalize --round --json"))

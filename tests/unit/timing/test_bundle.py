@@ -4,12 +4,12 @@ import getpass
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
 import zipfile
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -18,7 +18,8 @@ from lissome.core.context import Context
 from lissome.core.errors import BadDataError, EngineError, SettingError, UnknownNameError
 from lissome.exporting.export import export
 from lissome.runtimes.artifact import load
-from lissome.timing.bundle import pip_line, write_bundle
+from lissome.timing.bundle import bundle_of, pip_line, write_bundle
+from lissome.timing.device import EngineFiles, ThisMachine, Turns
 from lissome.timing.device_results import DeviceResults
 from lissome.timing.remote import Remote
 
@@ -75,15 +76,6 @@ def test_a_bundle_brings_no_more_of_lissome_than_it_imports(artifacts, tmp_path)
     assert pip_line(artifacts.values(), "ncnn") == "pip install numpy ncnn"
 
 
-@pytest.fixture
-def stand_in(tmp_path):
-    """A program that does what ssh does, on this machine: runs the last of its arguments in a shell."""
-    script = tmp_path / "ssh"
-    script.write_text('#!/bin/sh\nfor last; do :; done\nexec sh -c "$last"\n')
-    script.chmod(0o755)
-    return (str(script),)
-
-
 def test_a_device_gets_the_bundle_and_sends_the_figures(artifacts, stand_in, tmp_path):
     path = write_bundle(artifacts, tmp_path / "b.pyz", engine="onnxruntime", seconds=0.05)
     results = Remote(url="ssh://me@there:22", python=sys.executable, ssh=stand_in).run(path)
@@ -134,47 +126,62 @@ def test_results_that_are_none_are_refused(text, tmp_path):
         DeviceResults.read(tmp_path / "absent.json")
 
 
-@pytest.fixture
-def loopback(tmp_path):
-    """An ssh server on this machine with keys of its own: its port, and the ssh that reaches it."""
-    server = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
-    if server is None or shutil.which("ssh-keygen") is None:
-        pytest.skip("there is no sshd; install openssh-server")
-    for name in ("host", "user"):
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / name)], check=True)
-    shutil.copy(tmp_path / "user.pub", tmp_path / "authorized")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    lines = [
-        f"Port {port}",
-        "ListenAddress 127.0.0.1",
-        f"HostKey {tmp_path / 'host'}",
-        f"AuthorizedKeysFile {tmp_path / 'authorized'}",
-        f"PidFile {tmp_path / 'pid'}",
-        "StrictModes no",
-        "PasswordAuthentication no",
-        "UsePAM no",
-    ]
-    (tmp_path / "sshd_config").write_text("\n".join(lines) + "\n")
-    process = subprocess.Popen([server, "-D", "-e", "-f", str(tmp_path / "sshd_config")], stderr=subprocess.PIPE)
-    end = time.monotonic() + 20
-    while time.monotonic() < end and process.poll() is None:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                break
-        time.sleep(0.1)
-    if process.poll() is not None:
-        pytest.skip(f"sshd does not start here: {process.stderr.read().decode().strip()[-200:]}")
-    options = ["-i", str(tmp_path / "user"), "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]
-    yield port, ("ssh", "-F", "none", *options, "-o", "IdentitiesOnly=yes")
-    process.terminate()
-    process.wait()
-
-
 def test_a_bundle_runs_through_a_real_ssh_server(artifacts, loopback, tmp_path):
     port, ssh = loopback
     path = write_bundle(artifacts, tmp_path / "b.pyz", engine="onnxruntime", seconds=0.05)
     remote = Remote(url=f"ssh://{getpass.getuser()}@127.0.0.1:{port}", python=sys.executable, ssh=ssh)
     results = remote.run(path)
     assert json.loads(json.dumps(results.to_dict()))["candidates"]["w4"]["median_ms"] > 0
+    assert remote.facts(["onnxruntime"]) == ThisMachine().facts(["onnxruntime"])
+
+
+class Elsewhere(Remote):
+    """A device whose answer is changed on its way."""
+
+    change = staticmethod(lambda results: results)
+
+    def run(self, bundle):
+        return self.change(super().run(bundle))
+
+
+def changed(stand_in, change):
+    device = Elsewhere(url="ssh://there", python=sys.executable, ssh=stand_in)
+    object.__setattr__(device, "change", change)
+    return device
+
+
+def files_of(artifacts, folder):
+    inputs = (np.random.default_rng(0).standard_normal((2, 3, 8, 8)).astype(np.float32),)
+    return {name: EngineFiles.of(one, "onnxruntime", folder / name, inputs) for name, one in artifacts.items()}
+
+
+def test_a_network_that_gives_other_outputs_there_is_declined(artifacts, stand_in, tmp_path):
+    files = files_of(artifacts, tmp_path)
+    turns = Turns(baseline="w16", seconds=0.05)
+    seen = []
+
+    def change(results):
+        seen.append(results)
+        return replace(results, differences={**results.differences, "w4": {"max_rel": 0.5, "top1_agreement": 1.0}})
+
+    timed = changed(stand_in, change).time(files, turns)
+    assert seen[0].differences["w4"]["max_rel"] < 1e-4
+    assert "other outputs there" in timed.declined["w4"]
+    with pytest.raises(EngineError, match="w4 gives other outputs"):
+        timed.require()
+    with pytest.raises(EngineError, match="w4 gives other outputs"):
+        changed(stand_in, change).time(files, replace(turns, baseline="w4"))
+
+
+def test_a_network_that_does_not_load_there_is_declined_and_the_others_are_timed(artifacts, stand_in, tmp_path):
+    files = files_of(artifacts, tmp_path)
+    bundle = bundle_of(files, tmp_path / "b.pyz", Turns(baseline="w16", seconds=0.05))
+    broken = tmp_path / "broken.pyz"
+    with zipfile.ZipFile(bundle) as before, zipfile.ZipFile(broken, "w") as after:
+        for name in before.namelist():
+            is_second = name.startswith("networks/1/")
+            after.writestr(name, b"no network" if is_second else before.read(name))
+    results = Remote(url="ssh://there", python=sys.executable, ssh=stand_in).run(broken)
+    assert set(results.timing.samples_ms) == {"w16"}
+    assert "onnxruntime refuses the network" in results.declined["w4"]
+    assert "w4 does not run there" in str(results)

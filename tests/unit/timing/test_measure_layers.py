@@ -1,4 +1,5 @@
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from lissome.profiling.latency_table import structure_key
 from lissome.profiling.layer_kinds import LayerKind
 from lissome.profiling.profile import profile
 from lissome.timing.measure import Timing
+from lissome.timing.remote import Remote
 
 SHAPE = (1, 3, 12, 12)
 QUICK = ls.LayerBench(seconds=0.05)
@@ -108,3 +110,11 @@ def test_settings_out_of_range_are_refused(network, tmp_path):
         ls.measure_layers(network, SHAPE, tmp_path / "t.json", widths=1)
     with pytest.raises(ls.UnknownNameError):
         ls.LayerBench(runtime="onnxruntimes")
+
+
+def test_a_table_can_be_measured_on_a_device(stand_in, tmp_path):
+    network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU())
+    bench = ls.LayerBench(seconds=0.02, device=Remote(url="ssh://there", python=sys.executable, ssh=stand_in))
+    table = ls.measure_layers(network, (1, 3, 8, 8), tmp_path / "there.json", bench=bench, widths=2)
+    assert min(ms for cells in table.times().kinds.values() for ms in cells.values()) > 0
+    assert table.times().machine == bench.device.facts(["onnxruntime"]).machine

@@ -1,4 +1,5 @@
 import json
+import sys
 from dataclasses import replace
 
 import pytest
@@ -11,6 +12,8 @@ from lissome.core.run_directory import RunDirectory
 from lissome.exporting.export import export
 from lissome.runtimes.artifact import load
 from lissome.tables import recipe_from_toml
+from lissome.timing.device import ThisMachine
+from lissome.timing.remote import Remote
 from lissome.tuning.search import SearchRun, search
 from lissome.tuning.search_result import SearchResult
 from lissome.tuning.trials.examiner import hash_of_files
@@ -142,6 +145,22 @@ def test_without_labels_the_metric_is_the_agreement_and_nothing_is_cut(trained, 
     plain = next(one for one in result.trials if one.parameters == {"numbers": "float32"})
     assert plain.figures["accuracy"] == 1.0
     assert "agreement with the original" in str(result)
+
+
+def test_every_time_comes_from_the_device(trained, pictures, quick, run_of, stand_in, tmp_path, monkeypatch):
+    def refuse(*_):
+        raise AssertionError("timed here")
+
+    monkeypatch.setattr(ThisMachine, "time", refuse)
+    device = Remote(url="ssh://there", python=sys.executable, ssh=stand_in)
+    space = replace(quick["space"], moves=())
+    result = search(trained, pictures, device=device, run=run_of(tmp_path), **{**quick, "space": space})
+    assert len(result.trials) == 2
+    assert not any(one.failed for one in result.trials)
+    assert result.final["latency_ms"] > 0
+    assert result.comparison["machine"] == result.survey["machine"]
+    with pytest.raises(RunError, match="its device differs"):
+        search(trained, pictures, run=run_of(tmp_path), **{**quick, "space": space})
 
 
 def test_two_workers_share_one_study(whole, trained, pictures, quick, run_of, tmp_path):

@@ -20,11 +20,11 @@ from lissome.exporting.samples import Samples
 from lissome.layers.fake_quantize import without_quantization
 from lissome.profiling.profile import profile
 from lissome.runtimes.artifact import Artifact
+from lissome.timing.device import Device, DeviceFacts, Turns
 from lissome.timing.measure import Timing
-from lissome.timing.pinned import pinned
-from lissome.timing.sessions import engine_accuracy, measure_sessions
+from lissome.timing.sessions import engine_accuracy
 from lissome.tuning.candidate import Candidate
-from lissome.tuning.files import Files, make_files, open_candidate
+from lissome.tuning.files import Files, engine_files, make_files, open_candidate
 from lissome.tuning.trials.limit import Limit
 from lissome.tuning.trials.stopwatch import BASELINE, CANDIDATE, KeptTime, Stopwatch, time_key
 from lissome.tuning.trials.survey import Survey
@@ -76,6 +76,7 @@ class Examiner:
         images: Validation images that short trials are scored on.
         seconds: Time for the pairs.
         began: When the search began, on the clock of `time.time`.
+        device: What times networks; they are scored here.
     """
 
     model: nn.Module
@@ -89,6 +90,7 @@ class Examiner:
     images: int
     seconds: float
     began: float
+    device: Device
 
     def examine(self, wanted: Wanted) -> Trial:
         """Return what came of a recipe; where a step or an engine refuses, the trial failed, with the reason."""
@@ -182,7 +184,8 @@ class Examiner:
 
     def _write(self, path: Path, outcome: Outcome, way: Candidate, files: Files) -> Artifact:
         subject = Subject(model=outcome.model.eval(), samples=self.samples, context=self.context, outcome=outcome)
-        tuning = tuning_of(way, (), self.threads)
+        facts = DeviceFacts(machine=self.survey.machine, versions={}, fingerprints=self.survey.fingerprints)
+        tuning = tuning_of(way, (), self.threads, facts)
         made = {(way.engine, way.variant): files}
         return write_tuned(path, subject, [way], made, tuning)
 
@@ -195,21 +198,16 @@ class Examiner:
         )
         if (base.engine, base.variant) not in made:
             raise EngineError(declined[0].reason, where=base.label)
-        inputs = tuple(one[:1].numpy() for one in self.samples.inputs)
-        with pinned(self.threads):
-            sessions = {
-                BASELINE: open_candidate(base, made[base.engine, base.variant].folder, self.threads),
-                CANDIDATE: open_candidate(way, home, self.threads),
-            }
-            timing = measure_sessions(
-                sessions, *inputs, baseline=BASELINE, seconds=self.seconds, seed=self.context.seed
-            )
-            if timing.speedup(CANDIDATE).half_width > _UNSURE:  # the machine was disturbed: longer, once
-                again = measure_sessions(
-                    sessions, *inputs, baseline=BASELINE, seconds=4 * self.seconds, seed=self.context.seed
-                )
-                timing = min(timing, again, key=lambda one: one.speedup(CANDIDATE).half_width)
-            return timing
+        files = {
+            BASELINE: engine_files(base, made[base.engine, base.variant].folder, self.samples),
+            CANDIDATE: engine_files(way, home, self.samples),
+        }
+        turns = Turns(baseline=BASELINE, threads=self.threads, seconds=self.seconds, seed=self.context.seed)
+        timing = self.device.time(files, turns).require()
+        if timing.speedup(CANDIDATE).half_width > _UNSURE:  # the machine was disturbed: longer, once
+            again = self.device.time(files, replace(turns, seconds=4 * self.seconds)).require()
+            timing = min(timing, again, key=lambda one: one.speedup(CANDIDATE).half_width)
+        return timing
 
 
 def _times(kept: KeptTime, baseline_ms: float) -> dict[str, float]:

@@ -10,14 +10,14 @@ from torch import nn
 
 from lissome.core.context import Context
 from lissome.core.errors import EngineError
-from lissome.core.machine import describe_machine, fingerprint
 from lissome.exporting.samples import Samples
 from lissome.runtimes.table import get_runtime
+from lissome.timing.device import Device, Turns
 from lissome.timing.pinned import pinned
-from lissome.timing.sessions import engine_accuracy, measure_sessions
+from lissome.timing.sessions import engine_accuracy
 from lissome.tuning.budget import Budget
 from lissome.tuning.candidate import Candidate
-from lissome.tuning.files import make_files, open_candidate
+from lissome.tuning.files import engine_files, make_files, open_candidate
 from lissome.tuning.qualify import Judge, qualified
 
 _NEAR = 1.5
@@ -97,6 +97,7 @@ class Question:
         images: Validation images that trials are scored on.
         seconds: Time for the measurement.
         integers: Whether integers are tried.
+        device: What times them.
     """
 
     engines: Sequence[str]
@@ -105,6 +106,7 @@ class Question:
     images: int
     seconds: float
     integers: bool
+    device: Device
 
 
 def survey(model: nn.Module, samples: Samples, context: Context, question: Question, folder: Path) -> Survey:
@@ -145,14 +147,15 @@ def survey(model: nn.Module, samples: Samples, context: Context, question: Quest
     if baseline is None:
         reasons = "; ".join(f"{one.label}: {one.reason}" for one in declined) or "nothing was offered"
         raise EngineError(f"no engine runs the original in float32 ({reasons})", fix="choose another engine")
-    inputs = tuple(one[:1].numpy() for one in samples.inputs)
+    facts = question.device.facts(question.engines)
+    turns = Turns(baseline=baseline.label, threads=question.threads, seconds=question.seconds, seed=context.seed)
+    timed = question.device.time(
+        {label: engine_files(one, homes[label], samples) for label, one in able.items()}, turns
+    )
+    declined += [replace(able.pop(label), reason=reason) for label, reason in timed.declined.items()]
+    milliseconds = {label: timed.timing.latency(label).median_ms for label in able}
     with pinned(question.threads):
-        sessions = {label: open_candidate(one, homes[label], question.threads) for label, one in able.items()}
-        timing = measure_sessions(
-            sessions, *inputs, baseline=baseline.label, seconds=question.seconds, seed=context.seed
-        )
-    milliseconds = {label: timing.latency(label).median_ms for label in able}
-    plain = sessions[baseline.label]
+        plain = open_candidate(baseline, homes[baseline.label], question.threads)
     return Survey(
         float_ways=_quickest([one for one in able.values() if one.precision != "int8"], milliseconds, question.ways),
         integer_ways=tuple(
@@ -165,8 +168,8 @@ def survey(model: nn.Module, samples: Samples, context: Context, question: Quest
         full_accuracy=engine_accuracy(plain, task.validation, task.metric),
         milliseconds=milliseconds,
         declined=tuple(f"{one.label}: {one.reason}" for one in declined),
-        machine=describe_machine(),
-        fingerprints={one: fingerprint(one, get_runtime(one).version()) for one in question.engines},
+        machine=facts.machine,
+        fingerprints=facts.fingerprints,
     )
 
 
