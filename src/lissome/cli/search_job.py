@@ -77,7 +77,9 @@ def search_and_prove(model: nn.Module, task: Task, job: SearchJob, progress: Pro
     """
     if (job.run / "plan.json").exists() and not job.resume:
         raise RunError("an earlier search is here", where=str(job.run), fix="add --resume, or remove it")
-    space = replace(job.preset.space, moves=()) if job.without_labels else job.preset.space
+    space = job.preset.space
+    if job.without_labels:  # nothing to train by
+        space = replace(space, moves=tuple(one for one in space.moves if one.is_exact))
     recipe = job.out.with_suffix(".toml")
     result = search(
         model,

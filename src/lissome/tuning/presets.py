@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from lissome.tuning.trials.limit import Limit
-from lissome.tuning.trials.moves import NarrowChannels, RemoveBlocks
+from lissome.tuning.trials.moves import default_moves
 from lissome.tuning.trials.space import SearchSpace
 
 
@@ -29,7 +29,7 @@ PRESETS: Mapping[str, Preset] = {
         on=("litert",),
         limit=Limit(max_drop=0.02, goal="size"),
         space=SearchSpace(
-            moves=(RemoveBlocks(), NarrowChannels(keeps=(0.7, 0.5, 0.35, 0.2), multiple_of=4)),
+            moves=default_moves(multiple_of=4, keeps=(0.7, 0.5, 0.35, 0.2)),
             numbers=("int8", "int8 equalized"),
             objective="macs",
         ),
@@ -37,7 +37,7 @@ PRESETS: Mapping[str, Preset] = {
     "server": Preset(
         on=("onnxruntime", "openvino"),
         limit=Limit(max_drop=0.005),
-        space=SearchSpace(moves=(RemoveBlocks(), NarrowChannels(multiple_of=16))),
+        space=SearchSpace(moves=default_moves(multiple_of=16)),
     ),
     "smallest-file": Preset(
         on=("onnxruntime",),

@@ -14,7 +14,6 @@ from lissome.artifacts.archive import read_archive
 from lissome.core.context import Context, TaskLike
 from lissome.core.errors import EngineError, SettingError
 from lissome.core.files import write_text
-from lissome.core.module_graph import trace
 from lissome.core.processes import processes
 from lissome.core.progress import Progress, Silent
 from lissome.core.run_directory import RunDirectory
@@ -26,14 +25,12 @@ from lissome.runtimes.artifact import Artifact
 from lissome.timing.comparison import compare_on_engines
 from lissome.timing.device import Device, ThisMachine
 from lissome.timing.layer_bench import LayerBench
-from lissome.timing.measure_layers import measure_layers
-from lissome.tracing.blocks import find_blocks
 from lissome.tuning.search_result import SearchResult
 from lissome.tuning.trials.effort import Effort
 from lissome.tuning.trials.examiner import Examiner, hash_of_files
+from lissome.tuning.trials.facts import Facts, find_facts
 from lissome.tuning.trials.finalists import Halving, front, verdict, winner_of
 from lissome.tuning.trials.limit import Limit
-from lissome.tuning.trials.moves import Facts
 from lissome.tuning.trials.numbers import NUMBERS
 from lissome.tuning.trials.run_files import RunFiles
 from lissome.tuning.trials.search_budget import SearchBudget
@@ -215,7 +212,7 @@ def _worker_of(job: Job, files: RunFiles) -> Worker:
     found = _survey_of(job, samples, replace(context, task=task))
     options = Options(
         space=job.space,
-        facts=_facts_of(job, samples, found),
+        facts=_facts_of(job, samples, found, context),
         float_ways=tuple(one.label for one in found.float_ways),
         integer_ways=tuple(one.label for one in found.integer_ways),
     )
@@ -264,21 +261,10 @@ def _survey_of(job: Job, samples: Samples, context: Context) -> Survey:
     return Survey.read(path)
 
 
-def _facts_of(job: Job, samples: Samples, found: Survey) -> Facts:
-    if not job.space.moves:
-        return Facts(blocks=0, objective="macs")
-    graph = trace(job.model, samples.single)
-    graph.graph.eliminate_dead_code()
-    blocks, _ = find_blocks(graph, samples.single)
-    objective = job.space.objective
-    if objective == "measured":
-        engine = (found.float_ways or found.integer_ways)[0].engine
-        device = "" if job.device == ThisMachine() else f"-{key_of(settings_of(job.device))}"
-        path = (job.run.times or job.path) / f"layers-{engine}{device}.json"
-        job.run.progress.say(f"timing layers by their widths on {engine}")
-        bench = LayerBench(runtime=engine, seconds=_TABLE_SECONDS, seed=job.seed, device=job.device)
-        objective = measure_layers(job.model, samples.single[0], path, bench=bench, progress=job.run.progress)
-    return Facts(blocks=len(blocks), objective=objective)
+def _facts_of(job: Job, samples: Samples, found: Survey, context: Context) -> Facts:
+    engine = (found.float_ways or found.integer_ways)[0].engine
+    bench = LayerBench(runtime=engine, seconds=_TABLE_SECONDS, seed=job.seed, device=job.device)
+    return find_facts(job.model, samples, context, job.space.inquiry, bench, job.run.times or job.path)
 
 
 def _full_recoveries(job: Job, worker: Worker, trials: Sequence[Trial]) -> list[Trial]:

@@ -66,9 +66,16 @@ def test_structure_and_numbers_are_tried(whole):
     tried = [dict(one.parameters) for one in whole.trials]
     assert {one["numbers"] for one in tried} == {"float32", "int8"}
     assert any(one["blocks"] for one in tried)
-    assert any(one["channels"] < 1 for one in tried)
+    assert any(one.get("channels", 1.0) < 1 for one in tried)
+    assert all("channels" not in one for one in tried if one["groups"])
     cut = next(one for one in whole.trials if one.parameters["blocks"])
     assert cut.recipe_toml.count("PruneBlocks") == cut.parameters["blocks"]
+    single = next(one for one in whole.trials if one.parameters["groups"])
+    assert "keep_of" in single.recipe_toml
+    assert sum(width for _, width in single.widths) < sum(width for _, width in whole.trials[0].widths)
+    assert all(width % 8 == 0 for _, width in single.widths[:-1])
+    split = next(one for one in whole.trials if one.parameters["factors"] != "whole")
+    assert split.failed or len(split.widths) > len(whole.trials[0].widths)
     assert len(cut.widths) == len(whole.trials[0].widths) - 2 * cut.parameters["blocks"]
 
 

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from lissome.core.errors import SettingError
@@ -11,7 +11,8 @@ from lissome.core.recipe import Recipe
 from lissome.core.step import Step
 from lissome.profiling.latency_table import LatencyTable
 from lissome.tuning.trials.effort import CALM, Effort
-from lissome.tuning.trials.moves import Facts, Move, NarrowChannels, RemoveBlocks
+from lissome.tuning.trials.facts import Facts, Inquiry
+from lissome.tuning.trials.moves import Move, default_moves
 from lissome.tuning.trials.numbers import NUMBERS
 from lissome.tuning.trials.trial import Choice
 
@@ -25,7 +26,8 @@ class SearchSpace:
     """What a search may choose from: cuts, numbers, and ways to run the network.
 
     Args:
-        moves: What can be done to the structure, in this order; () leaves it, and nothing is trained.
+        moves: What can be done to the structure, in this order, exact ones last; () leaves it. Where all are exact,
+            nothing is trained.
         numbers: Names of `NUMBERS`.
         ways: At most so many engine × precision × graph × option of each kind, the quickest ones, ≥ 1.
         objective: What cuts save: "measured" times the layers on the quickest engine first, "macs" counts
@@ -41,7 +43,7 @@ class SearchSpace:
         ()
     """
 
-    moves: tuple[Move, ...] = (RemoveBlocks(), NarrowChannels())
+    moves: tuple[Move, ...] = field(default_factory=default_moves)
     numbers: tuple[str, ...] = ("float32", "int8", "int8 equalized", "int8 where it pays")
     ways: int = 3
     objective: Literal["measured", "macs"] | LatencyTable = "measured"
@@ -65,6 +67,21 @@ class SearchSpace:
             raise SettingError(
                 f"objective is {self.objective!r}", where="SearchSpace", fix='choose "measured", "macs" or a table'
             )
+
+    @property
+    def trains(self) -> bool:
+        """Whether a move changes what the network computes, so that it must recover."""
+        return any(not one.is_exact for one in self.moves)
+
+    @property
+    def inquiry(self) -> Inquiry:
+        """What its moves must know of a network."""
+        return Inquiry(
+            scan=next((scan for one in self.moves if (scan := one.scan())), None),
+            factors=[step for one in self.moves for step in one.factors()],
+            objective=self.objective,
+            trains=self.trains,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +115,9 @@ class Options:
 
     def is_asked(self, name: str, parameters: Parameters) -> bool:
         """Tell whether a parameter matters beside those chosen before it."""
+        excluding = (one for one in self.space.moves if name in one.excludes)
+        if any(self._choice(one, parameters) is not None for one in excluding):
+            return False
         integers = NUMBERS[self.number_of(parameters)].integers if name in (FLOAT_WAY, INTEGER_WAY) else False
         return name not in (FLOAT_WAY, INTEGER_WAY) or (name == INTEGER_WAY) == integers
 
@@ -112,14 +132,22 @@ class Options:
         return str(parameters.get(name, ways[0]))
 
     def cuts(self, parameters: Parameters) -> tuple[Step, ...]:
-        """Return the steps that change the structure."""
+        """Return the steps that change the structure and what it computes."""
+        return self._steps(parameters, is_exact=False)
+
+    def _steps(self, parameters: Parameters, *, is_exact: bool) -> tuple[Step, ...]:
         found: list[Step] = []
         for move in self.space.moves:
-            neutral = move.choices(self.facts)[0]
-            choice = parameters.get(move.name, neutral)
-            if choice != neutral:
+            choice = self._choice(move, parameters)
+            if choice is not None and move.is_exact == is_exact:
                 found += move.steps(choice, self.facts)
         return tuple(found)
+
+    def _choice(self, move: Move, parameters: Parameters) -> Choice | None:
+        """Return what a move is to do, or None for nothing."""
+        neutral = move.choices(self.facts)[0]
+        choice = parameters.get(move.name, neutral)
+        return None if choice == neutral else choice
 
     def recipe(self, parameters: Parameters, effort: Effort | None) -> Recipe:
         """Return the recipe of a choice.
@@ -130,7 +158,8 @@ class Options:
         """
         cuts = self.cuts(parameters)
         recovery = effort.steps() if cuts and effort else ()
-        return Recipe(*cuts, *recovery, *NUMBERS[self.number_of(parameters)].steps)
+        exact = self._steps(parameters, is_exact=True)
+        return Recipe(*cuts, *recovery, *exact, *NUMBERS[self.number_of(parameters)].steps)
 
     def combinations(self) -> Iterator[dict[str, Choice]]:
         """Yield everything that can be chosen, each once."""

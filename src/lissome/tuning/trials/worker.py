@@ -76,7 +76,7 @@ class Worker:
         budget, done = self.budget, len(self.study.trials())
         if budget.trials is not None and done + self.study.busy_elsewhere() >= budget.trials:
             return True
-        share = _SHORT_SHARE if self.options.space.moves else 1.0
+        share = _SHORT_SHARE if self.options.space.trains else 1.0
         return budget.minutes is not None and self.files.seconds >= share * 60 * budget.minutes
 
 

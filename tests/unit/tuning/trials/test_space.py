@@ -6,15 +6,35 @@ import pytest
 from lissome.compression.folding.fold_batch_norm import FoldBatchNorm
 from lissome.core.errors import SettingError, UnknownNameError
 from lissome.tuning.trials.effort import Effort
-from lissome.tuning.trials.moves import MOVES, Facts, Move, NarrowChannels, RemoveBlocks
+from lissome.tuning.trials.facts import Facts
+from lissome.tuning.trials.moves import (
+    MOVES,
+    FactorizeLayers,
+    FoldParallel,
+    Move,
+    NarrowChannels,
+    NarrowGroups,
+    RemoveBlocks,
+)
 from lissome.tuning.trials.numbers import NUMBERS
 from lissome.tuning.trials.space import Options, SearchSpace
 
-FACTS = Facts(blocks=8, objective="macs")
+PLAIN = Facts(blocks=8, objective="macs")
+SCAN = {
+    "base": 0.9,
+    "keep": [0.25, 0.5, 0.75],
+    "groups": [
+        {"name": "bears", "channels": 32, "metric": [0.7, 0.89, 0.9]},
+        {"name": "bears little", "channels": 32, "metric": [0.5, 0.6, 0.86]},
+        {"name": "bears nothing", "channels": 32, "metric": [0.9, 0.9, 0.1]},
+        {"name": "small", "channels": 8, "metric": [0.9, 0.9, 0.9]},
+    ],
+}
+FACTS = Facts(blocks=8, branches=3, splits=("convolutions", "fully connected"), sensitivity=SCAN, objective="macs")
 
 
-def options(space=None, integer_ways=("ort int8", "ort int8, optimized")):
-    return Options(space=space or SearchSpace(), facts=FACTS, float_ways=("ort float32",), integer_ways=integer_ways)
+def options(space=None, integer_ways=("ort int8", "ort int8, optimized"), facts=PLAIN):
+    return Options(space=space or SearchSpace(), facts=facts, float_ways=("ort float32",), integer_ways=integer_ways)
 
 
 def kinds(recipe):
@@ -71,13 +91,46 @@ def test_a_move_of_the_users_own_joins():
     assert kinds(mine.recipe({"fold": "yes"}, None)) == ["FoldBatchNorm"]
 
 
+def test_each_group_is_narrowed_as_far_as_it_bears():
+    move = NarrowGroups(drops=(0.02, 0.05, 0.051))
+    assert move.choices(FACTS) == (0.0, 0.02, 0.05)  # the last one cuts no more than the one before
+    (calm,), (bold,) = move.steps(0.02, FACTS), move.steps(0.05, FACTS)
+    assert calm.keep_of == {"bears": 0.5}
+    assert bold.keep_of == {"bears": 0.5, "bears little": 0.75}
+    assert (calm.keep, calm.multiple_of) == (1.0, 8)
+    assert NarrowGroups().choices(PLAIN) == (0.0,)
+
+
+def test_where_groups_are_narrowed_one_by_one_no_share_of_the_whole_is_asked():
+    every = list(options(facts=FACTS).combinations())
+    assert all(("channels" in one) == (one["groups"] == 0.0) for one in every)
+    assert len({tuple(sorted(one.items())) for one in every}) == len(every)
+
+
+def test_factorizations_are_choices_where_such_layers_hold_enough():
+    move = FactorizeLayers()
+    assert move.choices(FACTS) == ("whole", "spatial", "tucker", "fully connected")
+    assert move.choices(PLAIN) == ("whole",)
+    assert [type(one).__name__ for one in move.factors()] == ["FactorizeConvs", "FactorizeConvs", "FactorizeLinear"]
+
+
+def test_branches_are_folded_after_the_recovery_and_ask_for_none():
+    chosen = options(facts=FACTS)
+    recipe = chosen.recipe({"channels": 0.7, "branches": "folded", "numbers": "int8"}, Effort(epochs=1))
+    assert kinds(recipe) == ["PruneChannels", "RecalibrateBatchNorm", "Train", "FoldBranches", "Quantize"]
+    assert kinds(chosen.recipe({"branches": "folded", "numbers": "float32"}, Effort(epochs=1))) == ["FoldBranches"]
+    assert not SearchSpace(moves=(FoldParallel(),)).trains
+    assert SearchSpace().trains
+
+
 @pytest.mark.parametrize("name", MOVES)
 def test_the_first_choice_of_a_move_leaves_the_network(name):
     move = MOVES[name]()
     choices = move.choices(FACTS)
     assert move.name == name
     assert len(set(choices)) == len(choices) > 1
-    assert choices[0] in (0, 1.0)
+    alone = options(SearchSpace(moves=(move,)), facts=FACTS)
+    assert kinds(alone.recipe({name: choices[0], "numbers": "float32"}, Effort(epochs=1))) == []
     assert all(move.steps(one, FACTS) for one in choices[1:])
 
 
@@ -91,6 +144,8 @@ def test_the_first_choice_of_a_move_leaves_the_network(name):
         (lambda: SearchSpace(objective="time"), SettingError),
         (lambda: NarrowChannels(keeps=(0.0,)), SettingError),
         (lambda: RemoveBlocks(shares=()), SettingError),
+        (lambda: NarrowGroups(drops=(1.5,)), SettingError),
+        (lambda: FactorizeLayers(keep=0), SettingError),
     ],
 )
 def test_what_cannot_be_searched_is_refused(make, error):
