@@ -105,6 +105,7 @@ def compress(
             max_kib=max_kib,
             layer_times=layer_times,
         )
+        again = {**ends, "--out": out.with_name(f"again-{out.name}")}
         job = SearchJob(
             name=name,
             out=out,
@@ -119,7 +120,11 @@ def compress(
             device=remote,
             page=report,
             resume=resume,
-            reproduce=_command(model, {**common, "--on": on, **searching, **reach, **ends}),
+            reproduce=(
+                _command(model, {**common, "--on": on, **searching, **reach, **ends}),
+                _command(model, {**common, "--recipe": out.with_suffix(".toml"), "--on": ",".join(chosen.on), **again}),
+                f"lissome watch {folder} --once --page {out.with_suffix('.html')}",
+            ),
         )
         with TerminalProgress(quiet=as_json) as progress:
             task = find_task(data, shape_of(input) if input else None, seed)

@@ -43,7 +43,7 @@ class SearchJob:
         device: What times networks; None is this machine.
         page: The report, or None.
         resume: Go on with what an interrupted search left.
-        reproduce: The command that repeats it.
+        reproduce: The commands that repeat it.
     """
 
     name: str
@@ -59,7 +59,7 @@ class SearchJob:
     device: Device | None
     page: Path | None
     resume: bool
-    reproduce: str
+    reproduce: tuple[str, ...]
 
 
 def search_and_prove(model: nn.Module, task: Task, job: SearchJob, progress: Progress) -> SearchResult:
@@ -96,7 +96,7 @@ def search_and_prove(model: nn.Module, task: Task, job: SearchJob, progress: Pro
             storage=job.storage,
             threads=job.threads,
             labels="original" if job.without_labels else "data",
-            reproduce=(job.reproduce,),
+            reproduce=job.reproduce,
             progress=progress,
         ),
         device=job.device,

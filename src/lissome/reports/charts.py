@@ -83,6 +83,31 @@ def layer_bars(title: str, layers: Sequence[str], series: Series) -> Chart:
     return chart_of(title, figure, _FRAME_HEIGHT + (_LAYER_HEIGHT if named else 6) * len(layers))
 
 
+def heat_map(title: str, rows: Sequence[str], columns: Sequence[str], values: Sequence[Sequence[float]]) -> Chart:
+    """Return a figure for each row and column, the larger the darker.
+
+    Args:
+        title: The figure and its unit.
+        rows: Names, each once, top to bottom.
+        columns: Names, each once.
+        values: For each row, one value a column.
+    """
+    figure = empty_figure()
+    figure.add_heatmap(
+        x=[plain(one) for one in columns],
+        y=[plain(one) for one in rows],
+        z=[list(one) for one in values],
+        texttemplate="%{z:.3~g}",
+        xgap=1,
+        ygap=1,
+        hovertemplate="%{y}, %{x}: %{z:.3~g}<extra></extra>",
+    )
+    named = len(rows) <= _MOST_LAYERS_NAMED
+    figure.update_xaxes(type="category", side="top")
+    figure.update_yaxes(autorange="reversed", type="category", showticklabels=named, dtick=1, tickfont={"size": 10})
+    return chart_of(title, figure, _FRAME_HEIGHT + (_LAYER_HEIGHT if named else 6) * len(rows))
+
+
 def curve(title: str, epochs: Sequence[float | None], series: Series) -> Chart:
     """Return a figure's course over the epochs.
 

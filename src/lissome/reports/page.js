@@ -9,7 +9,8 @@ function theme() {
     automargin: true, fixedrange: true, ticks: "", separatethousands: true, title: { standoff: 8 },
   };
   const errors = { error_x: { color: colour("--text") } };
-  return { data: { bar: [errors] }, layout: {
+  const shades = { colorscale: [[0, colour("--surface")], [1, colour("--compressed")]], showscale: false };
+  return { data: { bar: [errors], heatmap: [shades] }, layout: {
     colorway: [colour("--original"), colour("--compressed"), colour("--third")],
     font: { family: style.fontFamily, size: 12, color: colour("--muted") },
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",

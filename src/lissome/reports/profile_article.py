@@ -35,7 +35,7 @@ def profile_article(profile: Mapping[str, Any]) -> Article:
         warnings=_warnings(profile),
         sections=(
             Section("Cost of each layer", (*layer_content(None, profile), Prose((COST,)))),
-            Section("On the device", _device_content(at(profile, "prediction"), labels)),
+            Section("On the device", device_content(at(profile, "prediction"), labels)),
             Section("Memory", _memory_content(at(profile, "peak_memory"))),
             Section("Modules and calls", call_content(labels, timed)),
         ),
@@ -48,7 +48,13 @@ def _warnings(profile: Mapping[str, Any]) -> tuple[str, ...]:
     return (text,) if unknown else ()
 
 
-def _device_content(prediction: Any, labels: Sequence[str]) -> tuple[Content, ...]:
+def device_content(prediction: Any, labels: Sequence[str]) -> tuple[Content, ...]:
+    """Return the roofline of a network and its slowest calls; nothing where there is no prediction.
+
+    Args:
+        prediction: A prediction's dict, or None.
+        labels: A name for each of its rows.
+    """
     if not prediction or len(at(prediction, "rows") or ()) != len(labels):
         return ()
     timed = [(label, row) for label, row in zip(labels, prediction["rows"], strict=True) if number_at(row, "ms")]

@@ -4,10 +4,14 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from lissome.reports.charts import histogram
 from lissome.reports.comparison_article import comparison_article
 from lissome.reports.elements import Article, Cell, Charts, Code, Content, Facts, Prose, Rows, Section, Table
 from lissome.reports.figures import at, count, decimal, milliseconds, number_at, seconds
+from lissome.reports.layer_costs import match_layers
+from lissome.reports.profile_article import device_content
 from lissome.reports.search_charts import front_chart, timeline_chart, widths_chart
+from lissome.reports.step_receipts import sensitivity_chart
 from lissome.reports.trial_fold import choices_of, name_of, trial_fold
 
 _METHOD = (
@@ -16,6 +20,10 @@ _METHOD = (
     "original, whose own time divided by that ratio is the time shown. Two networks of the same structure are timed "
     "once. Of the front, the boldest that can be hoped to keep the drop get the full recovery. The test images are "
     "read once, for the winner."
+)
+_BEARS = (
+    "A scan before the search: each group of channels alone is cut to a share of them, without any training, and "
+    "scored on a few validation images."
 )
 _PICTURE = "A click on a point opens its trial below: recipe, figures, and the width of every layer."
 
@@ -35,7 +43,10 @@ def search_article(search: Mapping[str, Any]) -> Article:
         sections=(
             Section("Front", _front(search, trials, finalists)),
             Section("Trials", tuple(trial_fold(one, search) for one in (*finalists, *trials) if not at(one, "failed"))),
+            Section("What each group of channels bears", _sensitivity(search)),
             Section("Widths of the winner", _widths(search, trials)),
+            Section("Scales of the normalisations", _scales(search)),
+            Section("Roofline of the winner", _roofline(search)),
             Section("Timeline", (Charts((timeline_chart([*trials, *failed], finalists),)),) if trials else ()),
             Section("Ways to run the original", _ways(search)),
             Section("Declined", _declined(search, failed)),
@@ -99,6 +110,22 @@ def _widths(search: Mapping[str, Any], trials: Sequence[Any]) -> tuple[Content, 
     return (Charts((widths_chart(plain["widths"], winner["widths"]),)),)
 
 
+def _sensitivity(search: Mapping[str, Any]) -> tuple[Content, ...]:
+    chart = sensitivity_chart(at(search, "views", "sensitivity"))
+    return (Charts((chart,)), Prose((_BEARS,))) if chart else ()
+
+
+def _scales(search: Mapping[str, Any]) -> tuple[Content, ...]:
+    tables = [(name, at(search, "views", "scales", name)) for name in ("original", "winner")]
+    charts = [histogram(name, "|γ| of a channel", one["edges"], one["counts"]) for name, one in tables if one]
+    return (Charts(tuple(charts)),) if charts else ()
+
+
+def _roofline(search: Mapping[str, Any]) -> tuple[Content, ...]:
+    labels = [one.label for one in match_layers(None, at(search, "comparison", "profile_compressed") or {})]
+    return device_content(at(search, "views", "roofline"), labels)
+
+
 def _ways(search: Mapping[str, Any]) -> tuple[Content, ...]:
     times = at(search, "survey", "milliseconds") or {}
     rows = tuple((Cell(str(label)), Cell(milliseconds(ms), order=ms)) for label, ms in times.items())
@@ -107,6 +134,9 @@ def _ways(search: Mapping[str, Any]) -> tuple[Content, ...]:
 
 def _declined(search: Mapping[str, Any], failed: Sequence[Any]) -> tuple[Content, ...]:
     rows = [(Cell(name_of(one)), Cell(choices_of(one)), Cell(str(one["reason"]))) for one in failed]
+    winner = at(search, "winner") or {}
+    steps = at(winner, "declined") or ()
+    rows += [(Cell(f"{name_of(winner)}, the winner"), Cell("its steps"), Cell(str(one))) for one in steps]
     rows += [(Cell("way"), Cell(""), Cell(str(one))) for one in at(search, "survey", "declined") or ()]
     return (Table(columns=("What", "Choices", "Why"), groups=(Rows(tuple(rows)),), left=3),) if rows else ()
 

@@ -4,9 +4,9 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from lissome.reports.charts import curve, histogram, layer_bars
+from lissome.reports.charts import curve, heat_map, histogram
 from lissome.reports.elements import Cell, Chart, Charts, Code, Content, Facts, Fold, Prose, Rows, Section, Table
-from lissome.reports.figures import anything, at, count, names_in, number_at, seconds
+from lissome.reports.figures import anything, at, count, names_in, number_at, percent, seconds
 
 Receipt = Mapping[str, Any]
 
@@ -111,13 +111,25 @@ def _histograms(receipt: Receipt) -> Iterator[Chart]:
 
 
 def _scans(receipt: Receipt) -> Iterator[Chart]:
-    """Yield one chart for each share of the channels at which a scan cut the groups."""
-    scan = at(receipt, "measurements", "sensitivity")
-    base, groups = number_at(scan, "base"), at(scan, "groups") or ()
-    for place, keep in enumerate(at(scan, "keep") or ()):
-        lost = [None if base is None else base - one["metric"][place] for one in groups]
-        title = f"metric lost with {keep:.0%} of one group's channels"
-        yield layer_bars(title, [one["name"] for one in groups], {"lost": lost})
+    """Yield the chart of a scan that cut the groups one by one."""
+    if chart := sensitivity_chart(at(receipt, "measurements", "sensitivity")):
+        yield chart
+
+
+def sensitivity_chart(scan: Any) -> Chart | None:
+    """Return what each group of channels loses at each share that stays of it, or None for a scan of nothing.
+
+    Args:
+        scan: The measurement of a `SensitivityScan`.
+    """
+    base, groups, shares = number_at(scan, "base"), at(scan, "groups") or (), at(scan, "keep") or ()
+    if base is None or not groups or not shares:
+        return None
+    order = sorted(range(len(shares)), key=lambda place: -shares[place])
+    lost = [[100 * (base - one["metric"][place]) for place in order] for one in groups]
+    columns = [f"{percent(shares[place], 0)} stay" for place in order]
+    title = "Points of the metric lost where one group alone is cut"
+    return heat_map(title, [str(one["name"]) for one in groups], columns, lost)
 
 
 def _words(name: str) -> str:

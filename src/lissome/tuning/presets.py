@@ -30,7 +30,7 @@ PRESETS: Mapping[str, Preset] = {
         limit=Limit(max_drop=0.02, goal="size"),
         space=SearchSpace(
             moves=default_moves(multiple_of=4, keeps=(0.7, 0.5, 0.35, 0.2)),
-            numbers=("int8", "int8 equalized"),
+            numbers=("int8", "int8 equalized", "float32"),
             objective="macs",
         ),
     ),
@@ -48,5 +48,5 @@ PRESETS: Mapping[str, Preset] = {
         ),
     ),
 }
-"""Presets by name. A phone's CPU runs ncnn; a microcontroller reads int8 LiteRT files, and its flash is what is short;
-a server has wide vectors, hence widths in multiples of 16."""
+"""Presets by name. A phone's CPU runs ncnn; a microcontroller reads LiteRT files, int8 where lissome can write them so,
+and its flash is what is short; a server has wide vectors, hence widths in multiples of 16."""

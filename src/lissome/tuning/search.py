@@ -40,6 +40,7 @@ from lissome.tuning.trials.study import Asked, Study
 from lissome.tuning.trials.survey import Question, Survey, survey
 from lissome.tuning.trials.tasks import with_answers_as_labels, with_fewer_validation_images
 from lissome.tuning.trials.trial import Trial
+from lissome.tuning.trials.views import views_of
 from lissome.tuning.trials.worker import Worker, beside
 
 _TABLE_SECONDS = 1.0
@@ -344,6 +345,7 @@ def _finished(job: Job, worker: Worker, trials: list[Trial], finalists: list[Tri
         seconds=worker.files.seconds,
         artifact=artifact,
         labels=job.run.labels,
+        views=views_of(job.model, outcome.model, comparison.compressed, engine, worker.options.facts, job.device),
     )
     worker.files.write("result.json", result.to_dict())
     return result

@@ -32,6 +32,8 @@ class SearchResult:
         seconds: How long everything took.
         artifact: The winner.
         labels: What accuracy means: "data", or agreement with the "original".
+        views: For the reader: sensitivity (what each group of channels bears, where a scan looked), scales (how large
+            those of the normalisations are) and roofline (of the winner, where it was timed on this machine).
     """
 
     name: str
@@ -48,6 +50,7 @@ class SearchResult:
     seconds: float
     artifact: Artifact = field(repr=False)
     labels: str = "data"
+    views: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def engine(self) -> str:
@@ -86,12 +89,13 @@ class SearchResult:
             "comparison": dict(self.comparison),
             "final": self.final,
             "missed": self.missed,
+            "views": dict(self.views),
         }
 
     @classmethod
     def from_dict(cls, table: Mapping[str, Any], artifact: Artifact) -> "SearchResult":
         """Return what `to_dict` gave, also after JSON."""
-        names = ("name", "seed", "verdict", "is_reproduced", "seconds", "labels", "survey", "comparison")
+        names = ("name", "seed", "verdict", "is_reproduced", "seconds", "labels", "survey", "comparison", "views")
         return cls(
             **{name: table[name] for name in names},
             path=Path(table["path"]),

@@ -135,7 +135,9 @@ def test_compress_with_a_limit_searches_and_keeps_its_records(run: Run, tmp_path
     assert table["limit"] == {"max_drop": 0.9}
     assert table["comparison"]["reproduce"] == [
         "lissome compress my.py:build --data d.npz --on onnxruntime --max-drop 90% --budget 2t --preset mobile "
-        "--seed 1 --out x.lissome"
+        "--seed 1 --out x.lissome",
+        "lissome compress my.py:build --data d.npz --recipe x.toml --on onnxruntime --seed 1 --out again-x.lissome",
+        "lissome watch x.lissome.run --once --page x.html",
     ]
     assert load(tmp_path / "x.lissome").card.measurements["speedup"] == table["comparison"]["speedup"]
     assert (tmp_path / "x.toml").read_text() == table["winner"]["recipe_toml"]

@@ -10,8 +10,11 @@ from lissome.compression.pruning.prune_channels import PruneChannels
 from lissome.compression.pruning.scores import L1
 from lissome.core.context import Context
 from lissome.core.recipe import Recipe
+from lissome.devices.catalog import find_device
 from lissome.models.create import create
 from lissome.profiling.profile import profile
+from lissome.profiling.roofline import predict
+from lissome.tuning.trials.views import scales_of
 
 ENGINES = ("onnxruntime", "ncnn")
 
@@ -27,7 +30,7 @@ def pruned():
     shape = (1, 3, 32, 32)
     before, after = profile(model, shape), profile(outcome.model, shape)
     timed = profile(model, shape, device="raspberry_pi_4")
-    return SimpleNamespace(outcome=outcome, before=before, after=after, timed=timed)
+    return SimpleNamespace(model=model, outcome=outcome, before=before, after=after, timed=timed)
 
 
 @pytest.fixture(scope="session")
@@ -58,7 +61,7 @@ def whole_comparison(pruned):
 
 
 @pytest.fixture(scope="session")
-def whole_search(whole_comparison):
+def whole_search(whole_comparison, pruned):
     """What a search gives as a dict: three networks, one that failed, one full recovery."""
     widths = [["stem.conv", 16], ["stages.stage1.0.conv1", 16], ["stages.stage1.1.conv1", 16]]
     trials = [
@@ -92,6 +95,18 @@ def whole_search(whole_comparison):
             "machine": {"cpu": "Some CPU"},
         },
         "comparison": whole_comparison,
+        "views": {
+            "sensitivity": {
+                "base": 0.9,
+                "keep": [0.25, 0.75],
+                "groups": [
+                    {"name": "stages.stage1.0.conv1", "channels": 16, "metric": [0.8, 0.9]},
+                    {"name": "stages.stage1.1.conv1", "channels": 16, "metric": [0.5, 0.88]},
+                ],
+            },
+            "scales": {"original": scales_of(pruned.model), "winner": scales_of(pruned.outcome.model)},
+            "roofline": predict(pruned.after, find_device("raspberry_pi_4")).to_dict(),
+        },
     }
 
 

@@ -153,5 +153,7 @@ def test_a_click_on_a_point_of_a_search_opens_its_trial(page, open_page, whole_s
     search.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     search.wait_for_function("document.getElementById('trial-1-short').open")
     assert trial.get_by_text("Step1").is_visible()
+    assert search.locator(".chart .heatmaplayer .hm").count() == 1
+    assert search.locator(".chart > .plot-container").count() == search.locator(".chart").count()
     assert search.trouble == []
     assert [url.rpartition("/")[2] for url in search.requests] == ["report.html"]

@@ -99,15 +99,12 @@ def test_the_default_strength_is_the_one_that_receipts_leave_out():
     assert GroupLasso().strength == L1OnBatchNormScale().strength == _DEFAULT_STRENGTH
 
 
-def test_a_scan_becomes_bars_of_what_each_group_costs():
+def test_a_scan_becomes_a_map_of_what_each_group_loses():
     groups = [{"name": "a", "channels": 8, "metric": [0.5, 0.9]}, {"name": "b", "channels": 4, "metric": [0.8, 1.0]}]
     scan = {"base": 0.9, "keep": [0.25, 0.5], "groups": groups}
     section = step_sections({"step": "SensitivityScan", "measurements": {"sensitivity": scan}})[-1]
     (charts,) = section.content
-    assert [one.title for one in charts.charts] == [
-        "metric lost with 25% of one group's channels",
-        "metric lost with 50% of one group's channels",
-    ]
-    (bars,) = charts.charts[0].figure["data"]
-    assert list(bars["y"]) == ["a", "b"]
-    assert list(bars["x"]) == pytest.approx([0.4, 0.1])
+    (shades,) = charts.charts[0].figure["data"]
+    assert (list(shades["x"]), list(shades["y"])) == (["50 % stay", "25 % stay"], ["a", "b"])
+    assert [list(row) for row in shades["z"]] == [pytest.approx([0.0, 40.0]), pytest.approx([-10.0, 10.0])]
+    assert step_sections({"step": "SensitivityScan", "measurements": {"sensitivity": {}}})[-1].content == ()

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from lissome.core.errors import RunError
+from lissome.tuning.trials.facts import sensitivity_in
 from lissome.tuning.trials.finalists import front
 from lissome.tuning.trials.limit import Limit
 from lissome.tuning.trials.run_files import RunFiles
@@ -44,4 +45,5 @@ def state_of(path: Path) -> dict[str, Any]:
         "front": [one.number for one in front(trials, limit)],
         "survey": json.loads(surveys[0].read_text(encoding="utf-8")) if surveys else {},
         "seconds": clock["seconds"],
+        "views": {"sensitivity": sensitivity_in(path)},
     }
