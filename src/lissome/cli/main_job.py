@@ -21,7 +21,7 @@ from lissome.core.run_directory import RunDirectory
 from lissome.reports.report import report
 from lissome.runtimes.table import get_runtime
 from lissome.timing.comparison import Comparison, compare_on_engines
-from lissome.timing.device import Device
+from lissome.timing.device import TimingDevice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,7 @@ class Job:
     runtimes: Sequence[str]
     artifact: Path
     run: Path
-    device: Device | None = None
+    device: TimingDevice | None = None
     result: Path | None = None
     page: Path | None = None
     resume: bool = False

@@ -16,7 +16,7 @@ from lissome.core.progress import Progress
 from lissome.data.task import Task
 from lissome.profiling.latency_table import LatencyTable
 from lissome.reports.report import report
-from lissome.timing.device import Device
+from lissome.timing.device import TimingDevice
 from lissome.tuning.presets import PRESETS, Preset
 from lissome.tuning.search import SearchRun, search
 from lissome.tuning.search_result import SearchResult
@@ -56,7 +56,7 @@ class SearchJob:
     storage: str | None
     threads: int
     without_labels: bool
-    device: Device | None
+    device: TimingDevice | None
     page: Path | None
     resume: bool
     reproduce: tuple[str, ...]

@@ -265,6 +265,18 @@ def _reshape(output: Array, shape: tuple[int, ...], engine: str, *, free: bool) 
     return output.reshape(len(output), *(1,) * (len(shape) - output.ndim + 1), *output.shape[1:])
 
 
+def read_artifact(path: str | os.PathLike[str]) -> Artifact:
+    """Read an artifact and check every byte of it, wherever it was tuned.
+
+    Args:
+        path: A `.lissome` file.
+
+    Raises:
+        BadArtifactError: As `load`.
+    """
+    return Artifact(Path(path), *read_archive(path))
+
+
 def load(path: str | os.PathLike[str]) -> Artifact:
     """Read an artifact and check every byte of it; warn if it was tuned on another machine.
 
@@ -274,8 +286,7 @@ def load(path: str | os.PathLike[str]) -> Artifact:
     Raises:
         BadArtifactError: It is corrupt, truncated, hostile, or of an unknown format; says which.
     """
-    card, contents = read_archive(path)
-    artifact = Artifact(Path(path), card, contents)
+    artifact = read_artifact(path)
     if artifact.remark:
         warnings.warn(artifact.remark, stacklevel=2)
     return artifact

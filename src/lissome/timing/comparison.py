@@ -12,15 +12,15 @@ from typing import Any
 
 from torch import nn
 
-from lissome.artifacts.archive import read_archive, update_measurements
+from lissome.artifacts.archive import update_measurements
 from lissome.core.context import Context
 from lissome.core.outcome import Outcome
 from lissome.core.text_table import render
 from lissome.exporting.export import export
 from lissome.layers.fake_quantize import without_quantization
 from lissome.profiling.profile import Profile, profile
-from lissome.runtimes.artifact import Artifact
-from lissome.timing.device import Device, ThisMachine
+from lissome.runtimes.artifact import Artifact, read_artifact
+from lissome.timing.device import ThisMachine, TimingDevice
 from lissome.timing.engine_figures import EngineFigures, measure_on_engine
 from lissome.timing.machine import describe_machine
 from lissome.timing.measure import Latency
@@ -165,7 +165,7 @@ def compare_on_engines(  # noqa: PLR0913 – what is compared, on what
     name: str = "network",
     seconds: float = 8.0,
     reproduce: Sequence[str] = (),
-    device: Device | None = None,
+    device: TimingDevice | None = None,
 ) -> tuple[Comparison, Artifact]:
     """Export a network before and after, prove both, and measure them on the engines, in pairs.
 
@@ -221,7 +221,7 @@ def compare_on_engines(  # noqa: PLR0913 – what is compared, on what
     table = comparison.to_dict()
     kept = (_BEFORE, _AFTER, "speedup", "test_images", "machine")
     update_measurements(after.path, {name: table[name] for name in kept})
-    return comparison, Artifact(after.path, *read_archive(after.path))  # tuned for the device, as was asked
+    return comparison, read_artifact(after.path)
 
 
 @contextmanager

@@ -121,7 +121,7 @@ class Timed:
         return self.timing
 
 
-class Device(Protocol):
+class TimingDevice(Protocol):
     """What times networks."""
 
     def facts(self, engines: Sequence[str]) -> DeviceFacts:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lissome.core.context import TaskLike
 from lissome.runtimes.artifact import Artifact
-from lissome.timing.device import Device, EngineFiles, ThisMachine, Turns
+from lissome.timing.device import EngineFiles, ThisMachine, TimingDevice, Turns
 from lissome.timing.measure import Timing
 from lissome.timing.sessions import engine_accuracy
 
@@ -33,7 +33,7 @@ def measure_on_engine(
     baseline: str,
     seconds: float,
     seed: int,
-    device: Device | None = None,
+    device: TimingDevice | None = None,
 ) -> EngineFigures:
     """Time and score networks on one engine. The test images are read here.
 

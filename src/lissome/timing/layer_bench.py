@@ -21,7 +21,7 @@ from lissome.exporting.converters import CONVERTERS, Examples
 from lissome.profiling.layer_kinds import LayerKind
 from lissome.runtimes.protocol import Array
 from lissome.runtimes.table import get_runtime
-from lissome.timing.device import Device, EngineFiles, ThisMachine, Turns
+from lissome.timing.device import EngineFiles, ThisMachine, TimingDevice, Turns
 from lissome.timing.measure import Timing
 
 Widths = tuple[int, int]
@@ -58,7 +58,7 @@ class LayerBench:
     precision: Literal["float32", "int8"] = "float32"
     seconds: float = 5.0
     seed: int = 0
-    device: Device = field(default_factory=ThisMachine)
+    device: TimingDevice = field(default_factory=ThisMachine)
 
     def __post_init__(self) -> None:
         get_runtime(self.runtime)

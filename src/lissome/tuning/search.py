@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 from torch import nn
 
-from lissome.artifacts.archive import read_archive
 from lissome.core.context import Context, TaskLike
 from lissome.core.errors import EngineError, SettingError
 from lissome.core.files import write_text
@@ -21,9 +20,9 @@ from lissome.core.settings import fingerprint, key_of, settings_of
 from lissome.core.step import require_finite
 from lissome.exporting.export import check_runtimes
 from lissome.exporting.samples import Samples, take_samples
-from lissome.runtimes.artifact import Artifact
+from lissome.runtimes.artifact import read_artifact
 from lissome.timing.comparison import compare_on_engines
-from lissome.timing.device import Device, ThisMachine
+from lissome.timing.device import ThisMachine, TimingDevice
 from lissome.timing.layer_bench import LayerBench
 from lissome.tuning.search_result import SearchResult
 from lissome.tuning.trials.effort import Effort
@@ -94,7 +93,7 @@ def search(  # noqa: PLR0913 – what a search is told
     budget: SearchBudget | None = None,
     seed: int = 0,
     run: SearchRun | None = None,
-    device: Device | None = None,
+    device: TimingDevice | None = None,
 ) -> SearchResult:
     """Search for the best network that was measured, on the engine, to keep the limits.
 
@@ -151,7 +150,7 @@ class Job:
     seed: int
     run: SearchRun
     path: Path
-    device: Device
+    device: TimingDevice
 
     def plan(self) -> dict[str, Any]:
         """Return what makes it this search and no other; the budget may grow."""
@@ -177,7 +176,7 @@ def _searched(job: Job) -> SearchResult:
     kept = files.read("result.json")
     if kept is not None:
         job.run.progress.say("this search has ended; its result is read")
-        return SearchResult.from_dict(kept, _read(job.path / "best.lissome"))
+        return SearchResult.from_dict(kept, read_artifact(job.path / "best.lissome"))
     worker = _worker_of(job, files)
     others = [(replace(job, run=replace(job.run, progress=Silent())),)] * (job.run.workers - 1)
     with beside(_work_beside, others) if others else nullcontext():
@@ -188,11 +187,6 @@ def _searched(job: Job) -> SearchResult:
         raise EngineError(f"nothing that was tried runs: {reasons}", fix="see the reasons, or widen the space")
     finalists = _full_recoveries(job, worker, trials)
     return _finished(job, worker, trials, finalists)
-
-
-def _read(path: Path) -> Artifact:
-    """Read an artifact that may be tuned for another machine: here that needs no warning."""
-    return Artifact(path, *read_archive(path))
 
 
 def _work_beside(job: Job) -> None:

@@ -20,7 +20,7 @@ from lissome.exporting.samples import Samples
 from lissome.layers.fake_quantize import without_quantization
 from lissome.profiling.profile import profile
 from lissome.runtimes.artifact import Artifact
-from lissome.timing.device import Device, DeviceFacts, Turns
+from lissome.timing.device import DeviceFacts, TimingDevice, Turns
 from lissome.timing.measure import Timing
 from lissome.timing.sessions import engine_accuracy
 from lissome.tuning.candidate import Candidate
@@ -90,7 +90,7 @@ class Examiner:
     images: int
     seconds: float
     began: float
-    device: Device
+    device: TimingDevice
 
     def examine(self, wanted: Wanted) -> Trial:
         """Return what came of a recipe; where a step or an engine refuses, the trial failed, with the reason."""

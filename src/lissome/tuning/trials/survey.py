@@ -12,7 +12,7 @@ from lissome.core.context import Context
 from lissome.core.errors import EngineError
 from lissome.exporting.samples import Samples
 from lissome.runtimes.table import get_runtime
-from lissome.timing.device import Device, Turns
+from lissome.timing.device import TimingDevice, Turns
 from lissome.timing.pinned import pinned
 from lissome.timing.sessions import engine_accuracy
 from lissome.tuning.budget import Budget
@@ -106,7 +106,7 @@ class Question:
     images: int
     seconds: float
     integers: bool
-    device: Device
+    device: TimingDevice
 
 
 def survey(model: nn.Module, samples: Samples, context: Context, question: Question, folder: Path) -> Survey:

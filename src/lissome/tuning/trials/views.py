@@ -11,13 +11,13 @@ from lissome.devices.catalog import THIS
 from lissome.profiling.find_device import device_of
 from lissome.profiling.roofline import predict
 from lissome.timing.comparison import Side
-from lissome.timing.device import Device, ThisMachine
+from lissome.timing.device import ThisMachine, TimingDevice
 from lissome.training.histogram import histogram
 from lissome.tuning.trials.facts import Facts
 
 
 def views_of(
-    original: nn.Module, winner: nn.Module, side: Side, engine: str, facts: Facts, device: Device
+    original: nn.Module, winner: nn.Module, side: Side, engine: str, facts: Facts, device: TimingDevice
 ) -> dict[str, Any]:
     """Return sensitivity, scales and roofline as plain values; None for what is not known.
 
