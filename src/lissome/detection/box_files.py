@@ -1,20 +1,16 @@
 """Pictures in files with their boxes beside them, as YOLO's tools keep them."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from PIL import Image, ImageOps
-from torch import Tensor
 
-from lissome.core.context import BatchTransform
-from lissome.core.errors import BadDataError, SettingError
+from lissome.core.errors import BadDataError
 from lissome.core.preprocessing import Preprocessing
-from lissome.data.augment_crop_flip import CropFlip
 from lissome.data.image_files import SUFFIXES
 from lissome.data.split import Images, Indices, PixelSplit
 
@@ -65,27 +61,6 @@ class BoxFileSplit(PixelSplit):
     def shares(self) -> list[Boxes]:
         """Return the objects of each picture, (K, 5): class, x1, y1, x2, y2 as shares of width and height."""
         return [self._boxes[index] for index in self._indices]
-
-    def batches(
-        self,
-        batch_size: int,
-        *,
-        generator: torch.Generator | None = None,
-        transform: BatchTransform | None = None,
-        limit: int | None = None,
-    ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield prepared pictures and their objects, as `Split.batches` does.
-
-        Raises:
-            SettingError: The transform moves pixels and leaves the boxes where they are.
-        """
-        if isinstance(transform, CropFlip):
-            raise SettingError(
-                "CropFlip moves pixels, and leaves the boxes where they are",
-                where="batches",
-                fix='give Train(augmentation="none"), or an augmentation that moves boxes too',
-            )
-        return super().batches(batch_size, generator=generator, transform=transform, limit=limit)
 
     def _subset(self, indices: Indices) -> Self:
         return type(self)(self._paths, self._boxes, self.preprocessing, indices)

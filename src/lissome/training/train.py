@@ -19,8 +19,8 @@ from lissome.core.outcome import Note
 from lissome.core.processes import processes
 from lissome.core.seeded import seeded
 from lissome.core.step import Change, Step
-from lissome.data.augment_crop_flip import CropFlip
 from lissome.data.augmentation import Augmentation
+from lissome.data.augmentations.automatic import automatic
 from lissome.data.augmentations.prepared import prepared
 from lissome.training.data_parallel import begin_alike
 from lissome.training.evaluate import evaluate
@@ -44,7 +44,6 @@ from lissome.training.transfers import (
     SoftTargets,
 )
 
-SMALL_IMAGE = 64
 ALPHA = 0.9
 
 TeacherSetting = nn.Module | Literal["original", "self"]
@@ -80,7 +79,7 @@ class Train(Step):
         label_smoothing: Share of the target given to all classes evenly, [0, 1); for the cross entropy only.
         precision: "bfloat16" computes layers in bfloat16; "auto" does where the CPU is faster with it.
         augmentation: One of `augmentations`, or a `Policy` of several; "auto" crops and mirrors images of at most 64
-            pixels, and only mirrors larger ones.
+            pixels, only mirrors larger ones, and scales and mirrors those whose labels are boxes.
         gradient_clip: Largest norm of the whole gradient, > 0; None does not clip.
         regularizer: What is pulled towards zero beside the loss: `L1OnBatchNormScale`, `GroupLasso`, or None.
         keep_zeros: Weights that are zero at the start stay zero, in tensors that are not nothing but zeros, so that
@@ -219,9 +218,9 @@ class Train(Step):
         return Change(model.eval(), _notes(before, best, loop), measurements)
 
     def _loop(self, model: nn.Module, context: Context, task: TaskLike) -> Loop:
-        images, _ = next(iter(task.train.batches(1)))
+        images, labels = next(iter(task.train.batches(1)))
         dtype = resolve_precision(self.precision, model)
-        transform = self._transform(images)
+        transform = self._transform(images, labels)
         layout = fastest_layout(model, images)
         _require_outputs(model, images, task)
         run = processes()
@@ -280,12 +279,10 @@ class Train(Step):
             return self.loss
         return partial(functional.cross_entropy, label_smoothing=self.label_smoothing)
 
-    def _transform(self, images: Tensor) -> BatchTransform | None:
+    def _transform(self, images: Tensor, labels: Tensor) -> BatchTransform | None:
         if self.augmentation == "none":
             return None
-        if self.augmentation == "auto":
-            return CropFlip(padding=4 if max(images.shape[2:]) <= SMALL_IMAGE else 0)
-        return self.augmentation
+        return automatic(images, labels) if self.augmentation == "auto" else self.augmentation
 
 
 def _require_outputs(model: nn.Module, images: Tensor, task: TaskLike) -> None:

@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 
 import lissome as ls
+from lissome.data.augmentations.automatic import automatic
 from lissome.detection.average_precision import average_precision, count_precision
 from lissome.detection.box_files import box_file_split, read_boxes
 from lissome.detection.box_task import MatchScore, box_task, coco128_task
@@ -58,8 +59,28 @@ def test_part_of_the_pictures_keeps_its_boxes(folder):
 
 def test_an_augmentation_that_forgets_the_boxes_is_refused(folder):
     task = box_task(split_of(folder), split_of(folder), HEAD, class_names=("red", "green"))
-    with pytest.raises(ls.SettingError, match="leaves the boxes where they are"):
-        ls.Train(epochs=1).apply(FastestDet(classes=2), ls.Context(task))
+    step = ls.Train(epochs=1, augmentation=ls.augmentations.CropFlip())
+    with pytest.raises(ls.SettingError, match="CropFlip: moves pixels, and leaves boxes where they are"):
+        step.apply(FastestDet(classes=2), ls.Context(task))
+
+
+def test_left_to_itself_training_moves_pictures_and_boxes_together(folder):
+    images, labels = next(split_of(folder).batches(8))
+    moved, objects = automatic(images, labels)(images, labels, torch.Generator().manual_seed(0))
+    assert not torch.equal(objects, labels)
+    for image, (label,) in zip(moved, objects, strict=True):
+        kind, (x1, y1, x2, y2) = int(label[0]), label[1:].round().int().tolist()
+        # Within its box there is the object, and beyond it there is none of its colour.
+        assert image[kind, y1 + 2 : y2 - 2, x1 + 2 : x2 - 2].min() > 0.9
+        bright = (image[kind] > 0.6).nonzero()
+        assert (bright.min(0).values >= torch.tensor([y1 - 2, x1 - 2])).all()
+        assert (bright.max(0).values <= torch.tensor([y2 + 2, x2 + 2])).all()
+
+
+def test_training_needs_no_word_about_augmentation(folder):
+    task = box_task(split_of(folder), split_of(folder), HEAD, class_names=("red", "green"))
+    outcome = ls.Train(epochs=1, batch_size=4).apply(FastestDet(classes=2), ls.Context(task))
+    assert np.isfinite(outcome.measurements["history"][0]["loss"])
 
 
 @pytest.mark.parametrize(

@@ -254,11 +254,12 @@ def test_networks_that_cannot_be_trained_are_refused(model: nn.Module, message: 
 
 def test_small_images_are_cropped_and_large_ones_only_mirrored() -> None:
     step = Train(epochs=1)
-    assert step._transform(torch.zeros(1, 3, 64, 64)) == CropFlip(padding=4)
-    assert step._transform(torch.zeros(1, 3, 64, 65)) == CropFlip(padding=0)
-    assert replace(step, augmentation="none")._transform(torch.zeros(1, 3, 8, 8)) is None
+    labels = torch.zeros(1, dtype=torch.int64)
+    assert step._transform(torch.zeros(1, 3, 64, 64), labels) == CropFlip(padding=4)
+    assert step._transform(torch.zeros(1, 3, 64, 65), labels) == CropFlip(padding=0)
+    assert replace(step, augmentation="none")._transform(torch.zeros(1, 3, 8, 8), labels) is None
     own = CropFlip(padding=1)
-    assert replace(step, augmentation=own)._transform(torch.zeros(1, 3, 8, 8)) is own
+    assert replace(step, augmentation=own)._transform(torch.zeros(1, 3, 8, 8), labels) is own
 
 
 @pytest.mark.parametrize(
