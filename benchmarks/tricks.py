@@ -16,9 +16,7 @@ Writes `results/tricks.json`, and from it the tables of `docs/tricks.md`.
 
 import argparse
 import json
-import math
 import os
-import statistics
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +37,7 @@ from lissome.models.weights import load_weights
 from lissome.training.evaluate import evaluate
 from lissome.training.optimizers import SGD
 from lissome.training.train import Train
+from paired import beside, verdict
 
 KEPT = Path("runs/tricks")
 NETWORK, TEACHER = "mlperf_tiny_resnet8", "resnet20"
@@ -111,7 +110,7 @@ def main() -> None:
         "seeds": list(range(arguments.seeds)),
         "test_images": len(task.test),
         "settings": {name: settings_of(step_of(name, arguments.epochs)) for name in names},
-        "tricks": {name: summary(figures, rows[PLAIN]) for name, figures in rows.items()},
+        "tricks": {name: {"top1": figures, **beside(figures, rows[PLAIN])} for name, figures in rows.items()},
     }
     if arguments.trial:
         write_text(arguments.trial / "tricks.json", json.dumps(result, indent=1) + "\n")
@@ -146,18 +145,6 @@ def top1(name: str, epochs: int, context: Context, progress: Progress) -> float:
     return float(json.loads(path.read_text(encoding="utf-8"))["top1"])
 
 
-def summary(figures: list[float], plain: list[float]) -> dict[str, Any]:
-    """Return mean and spread, and the difference from the plain runs of the same seeds with its standard error."""
-    pairs = [one - other for one, other in zip(figures, plain, strict=True)]
-    return {
-        "top1": figures,
-        "mean": statistics.mean(figures),
-        "spread": statistics.stdev(figures),
-        "difference": statistics.mean(pairs),
-        "standard_error": statistics.stdev(pairs) / math.sqrt(len(pairs)),
-    }
-
-
 def page(result: dict[str, Any]) -> str:
     """Return the table."""
     rows = [
@@ -171,21 +158,14 @@ def page(result: dict[str, Any]) -> str:
             f"{result['network']}, {result['images']:,} training images of CIFAR-10, {result['epochs']} epochs, the "
             f"last weights, seeds {', '.join(map(str, result['seeds']))}; accuracy on {result['test_images']:,} test "
             "images. The difference is that from the plain run of the same seed, with its standard error; only what "
-            "is beyond 4.3 standard errors (95 % of a t distribution) is called a gain or a loss. The teacher, "
-            f"{result['teacher']}, was trained on all 50,000 training images.",
+            f"is beyond {result['tricks'][PLAIN]['bound']} standard errors (95 % of a t distribution) is called a gain "
+            f"or a loss. The teacher, {result['teacher']}, was trained on all 50,000 training images.",
             "",
             "| trick, alone | top-1, % | spread | difference, points | |",
             "|---|---:|---:|---:|---|",
             *rows,
         ]
     )
-
-
-def verdict(one: dict[str, Any]) -> str:
-    """Return what can be said: with three seeds, 95 % of a t distribution lie within 4.3 standard errors."""
-    if not abs(one["difference"]) > 4.3 * one["standard_error"]:
-        return "within noise"
-    return "gain" if one["difference"] > 0 else "loss"
 
 
 if __name__ == "__main__":
