@@ -44,7 +44,6 @@ from lissome.detection.box_task import coco128_task
 from lissome.detection.compare_detectors import compare_detectors
 from lissome.detection.heads import FastestDetHead
 from lissome.exporting.export import export
-from lissome.exporting.parity import DETECTOR_INTEGER
 from lissome.models.fastestdet import FastestDet, take_rgb
 from lissome.models.weights import load_weights
 from lissome.reports.report import report
@@ -126,7 +125,7 @@ class Bench:
         for title, step in INTEGERS.items():
             outcome = Recipe(*before, step).apply(published(), self.context)
             path = self.folder / f"{name}_{len(tried)}.lissome"
-            artifacts[title] = export(outcome, path, runtimes=["onnxruntime"], limits=DETECTOR_INTEGER)
+            artifacts[title] = export(outcome, path, runtimes=["onnxruntime"])
             tried[title] = self.precision(artifacts[title], "onnxruntime", self.learnt)["ap50"]
         chosen = max(tried, key=tried.__getitem__)
         (self.folder / f"{name}.lissome").write_bytes(artifacts[chosen].path.read_bytes())

@@ -50,9 +50,9 @@ def export(
         measurements: Figures for the card, by name with the unit.
         also: Another input shape (C, H, W) that the files must take: rows and columns are then free. The samples are
             resized to it, and compared in both sizes.
-        limits: What an engine's outputs may differ by; None is for all float files, and for classifiers in integers. A
-            detector's integers get `lissome.exporting.parity.DETECTOR_INTEGER`; count its average precision on the
-            engine, which decides. The limits are stored in the file.
+        limits: What an engine's outputs may differ by; None takes what float files keep, and for integers
+            `lissome.exporting.parity.integer_limits`. Of a detector count the average precision on the engine, which
+            decides. The limits are stored in the file.
 
     Raises:
         SettingError: No engine is named, there is nothing to take a sample from, or `also` is no other size.

@@ -12,9 +12,9 @@ from lissome.artifacts.card import EngineEntry
 from lissome.core.module_graph import run_once
 from lissome.exporting.converters import CONVERTERS, Examples
 from lissome.exporting.divergence import first_divergence
-from lissome.exporting.parity import FLOAT, INTEGER, Limits, Parity, compare
+from lissome.exporting.parity import FLOAT, INTEGER, Limits, Parity, compare, integer_limits
 from lissome.exporting.samples import Samples
-from lissome.layers.fake_quantize import is_quantized
+from lissome.layers.fake_quantize import is_quantized, without_quantization
 from lissome.runtimes.protocol import Option
 from lissome.runtimes.table import get_runtime
 from lissome.runtimes.torch import flat_outputs
@@ -41,7 +41,7 @@ def convert_and_prove(
         folder: Where to write.
         larger: Samples of another size that the files must take, too.
         shelf: A folder that keeps this network's ONNX file from one engine to the next; None for none.
-        limits: What is demanded; None takes those of float files, or of integer ones where the reference rounds.
+        limits: What is demanded; None takes those of float files, or `integer_limits` where the reference rounds.
 
     Returns:
         The card's entry, and the outputs that the engine's source gives.
@@ -53,8 +53,8 @@ def convert_and_prove(
     """
     adapter = get_runtime(name)
     conversion = CONVERTERS[name](model, Examples(samples.single, larger.single if larger else None, shelf), folder)
-    wanted = limits or (INTEGER if is_quantized(conversion.reference) else FLOAT)
     expected = outputs_of(conversion.reference, samples)
+    wanted = limits or (_of_integers(model, expected, samples) if is_quantized(conversion.reference) else FLOAT)
     parity = check_files(name, expected, samples, folder, limits=wanted)
     options, note = {}, conversion.note
     if parity.failure and adapter.exact:
@@ -81,6 +81,12 @@ def convert_and_prove(
         options=options,
     )
     return entry, expected
+
+
+def _of_integers(model: nn.Module, expected: Outputs, samples: Samples) -> Limits:
+    """Ask the network itself how much its rounding changes."""
+    before = outputs_of(without_quantization(model), samples)
+    return integer_limits(compare(before, expected, engine="rounding", limits=INTEGER))
 
 
 def check_files(

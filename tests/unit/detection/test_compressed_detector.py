@@ -1,5 +1,7 @@
 """The whole way of a detector: trained, pruned, rounded, exported, counted on the engine, shown."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,9 @@ import lissome as ls
 from lissome.detection.box_files import box_file_split
 from lissome.detection.box_task import box_task
 from lissome.detection.heads import FastestDetHead
-from lissome.exporting.parity import DETECTOR_INTEGER
+from lissome.exporting.parity import INTEGER, Limits, compare
+from lissome.exporting.proving import outputs_of
+from lissome.exporting.samples import take_samples
 from lissome.layers.conv_norm_activation import ConvNormActivation
 from lissome.training.optimizers import AdamW
 
@@ -65,8 +69,17 @@ def test_training_teaches_it(task, trained):
 def test_rounded_and_exported_it_sees_the_same_on_the_engine(task, trained, tmp_path):
     head = head_of(task)
     rounded = ls.Quantize().apply(trained.model, ls.Context(task))
-    artifact = ls.export(rounded, tmp_path / "int8.lissome", runtimes=["onnxruntime"], limits=DETECTOR_INTEGER)
-    assert artifact.card.engines["onnxruntime"].parity["limits"]["cosine"] == 0.95
+    artifact = ls.export(rounded, tmp_path / "int8.lissome", runtimes=["onnxruntime"])
+    limits = Limits(**artifact.card.engines["onnxruntime"].parity["limits"])
+    samples = take_samples(ls.Context(task))
+    before, after = (outputs_of(model.eval(), samples) for model in (trained.model, rounded.model))
+    (change,) = compare(before, after, engine="rounding", limits=INTEGER).outputs
+    assert limits.cosine == pytest.approx(min(INTEGER.cosine, 1 - 2 * (1 - change.cosine)), abs=1e-3)
+    assert limits.max_rel == pytest.approx(max(INTEGER.max_rel, 2 * change.max_rel), abs=0.01)
+    wrong = copy.deepcopy(rounded.model)
+    with torch.no_grad():
+        next(one for one in wrong.modules() if isinstance(one, nn.Conv2d)).weight[:2] *= -1
+    assert compare(after, outputs_of(wrong, samples), engine="wrong", limits=limits).failure
     compared = ls.compare_detectors(
         trained.model,
         artifact.session("onnxruntime"),

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lissome.core.errors import ParityError
-from lissome.exporting.parity import FLOAT, INTEGER, compare
+from lissome.exporting.parity import FLOAT, INTEGER, compare, integer_limits
 
 SCORES = np.array([[1.0, 3.0, 2.0], [4.0, -1.0, 0.0]], np.float32)
 
@@ -136,3 +136,23 @@ def test_scale_does_not_matter(scale, seed):
     assert scaled.max_rel == pytest.approx(plain.max_rel, rel=1e-3)
     assert scaled.cosine == pytest.approx(plain.cosine, rel=1e-5)
     assert scaled.top1_agreement == plain.top1_agreement
+
+
+def test_integers_of_maps_may_differ_by_twice_what_rounding_changes_and_scores_by_a_fixed_amount() -> None:
+    generator = np.random.default_rng(0)
+    maps = generator.normal(size=(4, 3, 5, 5)).astype(np.float32)
+    rounded = maps + 0.3 * generator.normal(size=maps.shape).astype(np.float32)
+    (change,) = compare([maps], [rounded], engine="rounding", limits=INTEGER).outputs
+    limits = integer_limits(compare([maps], [rounded], engine="rounding", limits=INTEGER))
+    assert limits.cosine == pytest.approx(1 - 2 * (1 - change.cosine))
+    assert limits.max_rel == pytest.approx(2 * change.max_rel)
+    # Another error of the same size and independent of the first is allowed, a map upside down is not.
+    engine = maps + 0.3 * generator.normal(size=maps.shape).astype(np.float32)
+    assert compare([rounded], [engine], engine="demo", limits=limits).failure is None
+    turned = engine.copy()
+    turned[:, 0] *= -1
+    assert compare([rounded], [turned], engine="demo", limits=limits).failure
+    rows = maps.reshape(4, -1)
+    assert integer_limits(compare([rows], [rounded.reshape(4, -1)], engine="rounding", limits=INTEGER)) == INTEGER
+    # What hardly changes keeps the limits that all integers keep.
+    assert integer_limits(compare([maps], [maps * 1.001], engine="rounding", limits=INTEGER)) == INTEGER
