@@ -2,6 +2,8 @@
 
 Two programs timed one after the other differ by what the machine did meanwhile. Here each round gives every candidate
 a turn, in a new random order; what disturbs a round disturbs all of them, and the ratio within the round stays true.
+Not where another program wants the same processor: the system then takes it away every few milliseconds, which is as
+long as a round, and the same candidate can be hit in most rounds. A turn that was hit is taken again.
 """
 
 import gc
@@ -17,6 +19,7 @@ import numpy as np
 from lissome.core.errors import SettingError
 from lissome.core.names import choose
 from lissome.core.text_table import render
+from lissome.timing.preemption import involuntary_switches
 from lissome.timing.statistics import Floats, Interval, median_interval, stalled_rounds
 
 TIGHT = 0.01
@@ -26,6 +29,7 @@ _TURN_SECONDS = 2e-3  # a shorter turn would time the clock and the last candida
 _MOST_CALLS = 1000
 _MOST_ROUNDS = 2000
 _FEWEST_ROUNDS = 3
+_MOST_TAKES = 4
 _MORE_ROUNDS = 1.25  # times as many until the interval is looked at again: looking takes time, too
 
 
@@ -181,7 +185,7 @@ def measure(
         while len(times) < _MOST_ROUNDS and (len(times) < _FEWEST_ROUNDS or clock() < end):
             row = [0.0] * len(names)
             for place in generator.permutation(len(names)):
-                row[place] = _turn(candidates[names[place]], calls[names[place]], clock)
+                row[place] = _whole_turn(candidates[names[place]], calls[names[place]], clock)
             times.append(row)
             if len(times) >= look:
                 if _is_tight(times, names, baseline, seed):
@@ -205,6 +209,16 @@ def _warm(call: Callable[[], object], warmup: int, clock: Callable[[], float]) -
     """Call until warm and return how many calls make one turn."""
     taken = min(_turn(call, 1, clock) for _ in range(warmup))
     return max(1, min(_MOST_CALLS, math.ceil(_TURN_SECONDS / taken)))
+
+
+def _whole_turn(call: Callable[[], object], calls: int, clock: Callable[[], float]) -> float:
+    """Return the seconds of one call in a turn that no other program cut in two, if there is one among a few."""
+    for _ in range(_MOST_TAKES):
+        before = involuntary_switches()
+        taken = _turn(call, calls, clock)
+        if involuntary_switches() == before:
+            break
+    return taken
 
 
 def _turn(call: Callable[[], object], calls: int, clock: Callable[[], float]) -> float:

@@ -1,4 +1,5 @@
 import gc
+import itertools
 import json
 
 import numpy as np
@@ -6,6 +7,12 @@ import pytest
 
 from lissome.core.errors import SettingError, UnknownNameError
 from lissome.timing.measure import Timing, measure
+
+
+@pytest.fixture(autouse=True)
+def in_peace(monkeypatch):
+    """No turn is taken again because the machine that tests run on is busy."""
+    monkeypatch.setattr("lissome.timing.measure.involuntary_switches", lambda: 0)
 
 
 class Clock:
@@ -77,6 +84,28 @@ def test_drift_of_the_machine_does_not_reach_the_ratio():
     assert timing.latency("a").spread > 0.2
     assert timing.speedup("b").median == pytest.approx(2.0)
     assert timing.speedup("b").half_width < 1e-6
+
+
+def test_a_turn_that_another_program_cut_in_two_is_taken_again(monkeypatch):
+    clock, taken = Clock(), []
+    monkeypatch.setattr("lissome.timing.measure.involuntary_switches", lambda: sum(taken))
+    quick, cut = clock.candidate("b", 5.0), clock.candidate("b", 33.0)
+
+    def hit_every_other_time():
+        taken.append(len(taken) % 2 == 0)
+        (cut if taken[-1] else quick)()
+
+    timing = measure({"a": clock.candidate("a", 5.0), "b": hit_every_other_time}, baseline="a", warmup=1, clock=clock)
+    assert timing.speedup("b").median == pytest.approx(1.0)
+    assert timing.stalled == 0
+
+
+def test_a_turn_that_is_always_cut_in_two_counts_in_the_end(monkeypatch):
+    clock, switches = Clock(), itertools.count()
+    monkeypatch.setattr("lissome.timing.measure.involuntary_switches", lambda: next(switches))
+    timing = measure({"a": clock.candidate("a", 5.0)}, rounds=3, warmup=1, clock=clock)
+    assert timing.latency("a").median_ms == pytest.approx(5.0)
+    assert len(clock.calls) == 1 + 4 * timing.rounds
 
 
 def test_stalled_rounds_are_counted_and_left_out():
