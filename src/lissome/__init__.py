@@ -103,6 +103,7 @@ if TYPE_CHECKING:
     from lissome.training import losses, optimizers, regularizers, transfers
     from lissome.training.evaluate import evaluate
     from lissome.training.recalibrate_batch_norm import RecalibrateBatchNorm
+    from lissome.training.tensorboard import TensorBoard
     from lissome.training.train import Train
     from lissome.tuning.budget import Budget
     from lissome.tuning.build import build
@@ -174,6 +175,7 @@ __all__ = [
     "Step",
     "StructureLinear",
     "Task",
+    "TensorBoard",
     "TooSlowError",
     "TraceError",
     "Train",
@@ -292,6 +294,7 @@ _HOMES = {
     "Step": "lissome.core.step:Step",
     "StructureLinear": "lissome.compression.factorization.structure_linear:StructureLinear",
     "Task": "lissome.data.task:Task",
+    "TensorBoard": "lissome.training.tensorboard:TensorBoard",
     "TooSlowError": "lissome.core.errors:TooSlowError",
     "TraceError": "lissome.core.errors:TraceError",
     "Train": "lissome.training.train:Train",

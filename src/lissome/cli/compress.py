@@ -61,6 +61,7 @@ def compress(
     python: Python = "python3",
     ssh: Ssh = "ssh",
     report: Annotated[Path | None, typer.Option(help="An HTML page to write.")] = None,
+    tensorboard: Annotated[Path | None, typer.Option(help="Folder for TensorBoard: curves of each training.")] = None,
     run: Annotated[Path | None, typer.Option(help="Folder that keeps finished steps. Default: OUT.run")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last finished step.")] = False,
     seed: Seed = 0,
@@ -93,6 +94,7 @@ def compress(
     from lissome.cli.progress import TerminalProgress
 
     remote = remote_of(device, python, ssh)
+    curves = _curves(tensorboard)
     name, folder = Path(model.partition(":")[0]).stem, run or out.with_name(f"{out.name}.run")
     if is_search:
         from lissome.cli.search_job import SearchJob, budget_of, preset_of, search_and_prove
@@ -125,6 +127,7 @@ def compress(
                 _command(model, {**common, "--recipe": out.with_suffix(".toml"), "--on": ",".join(chosen.on), **again}),
                 f"lissome watch {folder} --once --page {out.with_suffix('.html')}",
             ),
+            curves=curves,
         )
         with TerminalProgress(quiet=as_json) as progress:
             task = find_task(data, shape_of(input) if input else None, seed)
@@ -145,6 +148,7 @@ def compress(
         page=report,
         resume=resume,
         reproduce=_command(model, {**common, **words, "--on": engines, **reach, **ends}),
+        curves=curves,
     )
     named = Named(model=model, weights=weights, classes=classes, data=data, input=input)
     compress_named(named, _recipe(recipe, share, epochs or 10), recipe_job, seed=seed, as_json=as_json)
@@ -164,6 +168,12 @@ def _is_search(single: Mapping[str, object], searching: Mapping[str, object]) ->
 def _command(model: str, words: Mapping[str, object]) -> str:
     said = (name if value is True else f"{name} {value}" for name, value in words.items() if value is not None)
     return " ".join([f"lissome compress {model}", *said])
+
+
+def _curves(folder: Path | None) -> Any:
+    from lissome.training.tensorboard import TensorBoard
+
+    return TensorBoard(folder) if folder else None
 
 
 def _recipe(path: Path | None, keep: float, epochs: int) -> Any:

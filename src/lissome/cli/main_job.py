@@ -13,6 +13,7 @@ from lissome.cli.arguments import find_model, find_task
 from lissome.cli.options import shape_of, show
 from lissome.cli.progress import TerminalProgress
 from lissome.core.context import Context
+from lissome.core.curves import Curves
 from lissome.core.errors import RunError
 from lissome.core.files import write_text
 from lissome.core.processes import processes
@@ -38,6 +39,7 @@ class Job:
         page: The report, or None.
         resume: Go on with what an interrupted run left in `run`.
         reproduce: The command that repeats it.
+        curves: Who keeps the figures of each epoch, or None.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Job:
     page: Path | None = None
     resume: bool = False
     reproduce: str = ""
+    curves: Curves | None = None
 
 
 def compress_and_prove(model: nn.Module, recipe: Recipe, context: Context, job: Job) -> Comparison:
@@ -71,7 +74,7 @@ def compress_and_prove(model: nn.Module, recipe: Recipe, context: Context, job: 
     if is_first and (job.run / "steps").exists() and not job.resume:
         raise RunError("an earlier run was interrupted here", where=str(job.run), fix="add --resume, or remove it")
     with RunDirectory(job.run) as run:
-        outcome = recipe.apply(model, replace(context, original=model, memory=run))
+        outcome = recipe.apply(model, replace(context, original=model, memory=run, curves=job.curves))
         if not is_first:
             raise typer.Exit
         comparison, _ = compare_on_engines(

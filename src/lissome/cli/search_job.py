@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import nn
 
+from lissome.core.curves import Curves
 from lissome.core.errors import RunError, SettingError
 from lissome.core.files import replacing
 from lissome.core.names import choose
@@ -44,6 +45,7 @@ class SearchJob:
         page: The report, or None.
         resume: Go on with what an interrupted search left.
         reproduce: The commands that repeat it.
+        curves: Who keeps the figures of each epoch, or None.
     """
 
     name: str
@@ -60,6 +62,7 @@ class SearchJob:
     page: Path | None
     resume: bool
     reproduce: tuple[str, ...]
+    curves: Curves | None = None
 
 
 def search_and_prove(model: nn.Module, task: Task, job: SearchJob, progress: Progress) -> SearchResult:
@@ -98,6 +101,7 @@ def search_and_prove(model: nn.Module, task: Task, job: SearchJob, progress: Pro
             labels="original" if job.without_labels else "data",
             reproduce=job.reproduce,
             progress=progress,
+            curves=job.curves,
         ),
         device=job.device,
     )

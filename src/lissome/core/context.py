@@ -2,13 +2,14 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, Self
 
 import torch
 from torch import Tensor, nn
 
+from lissome.core.curves import Curves
 from lissome.core.errors import SettingError
 from lissome.core.preprocessing import Preprocessing
 from lissome.core.progress import Progress, Silent
@@ -99,6 +100,7 @@ class Context:
         original: The uncompressed network; a recipe sets it to its input when absent. The default teacher.
         progress: Who watches.
         memory: Where finished steps are kept; None keeps nothing.
+        curves: Who keeps the figures of each epoch; None does not.
 
     Example:
         >>> Context(example=torch.zeros(1, 3, 8, 8)).example_inputs()[0].shape
@@ -112,6 +114,11 @@ class Context:
     original: nn.Module | None = None
     progress: Progress = field(default_factory=Silent)
     memory: Memory | None = None
+    curves: Curves | None = None
+
+    def within(self, part: str) -> Self:
+        """Return the context of a part of the work, whose curves have the part's name."""
+        return replace(self, curves=self.curves.within(part)) if self.curves else self
 
     def has(self, need: Need) -> bool:
         """Tell whether a need is met."""

@@ -63,8 +63,10 @@ class Recipe(Step):
         current = model
         for number, step in enumerate(self.steps, start=1):
             key = key_of(key, settings_of(step))
-            context.progress.say(f"step {number} of {len(self.steps)}: {type(step).__name__}")
-            outcome = self._recalled(context, key) or self._fresh(context, key, step, current)
+            name = type(step).__name__
+            context.progress.say(f"step {number} of {len(self.steps)}: {name}")
+            inner = context.within(f"{number}_{name}")
+            outcome = self._recalled(inner, key) or self._fresh(inner, key, step, current)
             parts.append(outcome)
             current, context = outcome.model, step.context_after(context)
         seconds = sum(part.seconds for part in parts)

@@ -95,6 +95,11 @@ class Loop:
     kept_sharing: KeptSharing | None = None
     steps_done: int = field(default=0, init=False)
 
+    @property
+    def rate(self) -> float:
+        """The learning rate of the last step."""
+        return float(self.optimizer.param_groups[0]["lr"])
+
     def run_epoch(self, epoch: int, progress: Progress) -> float:
         """Run the next epoch and return its mean loss; behind it all processes have the same network.
 

@@ -183,6 +183,9 @@ class Train(Step):
             return run.first(lambda: evaluate(model, task.validation, task.metric))
 
         before = score()
+        curves = context.curves
+        if curves:
+            curves.add({"val_metric": before}, 0)
         best, best_epoch, best_weights = -math.inf, 0, _weights(model)
         # Dropout draws from the global generator; the caller's is left as it was.
         with seeded(context.generator("training").initial_seed() + run.rank):
@@ -190,15 +193,12 @@ class Train(Step):
                 started = time.perf_counter()
                 loss = loop.run_epoch(epoch, context.progress)
                 reached = score()
-                history.append(
-                    {
-                        "epoch": epoch,
-                        "loss": loss,
-                        "val_metric": reached,
-                        **({"near_zero": share_near_zero(loop.penalty.magnitudes())} if loop.penalty else {}),
-                        "seconds": time.perf_counter() - started,
-                    }
-                )
+                figures = {"loss": loss, "val_metric": reached}
+                if loop.penalty:
+                    figures["near_zero"] = share_near_zero(loop.penalty.magnitudes())
+                history.append({"epoch": epoch, **figures, "seconds": time.perf_counter() - started})
+                if curves:
+                    curves.add({**figures, "learning_rate": loop.rate}, epoch)
                 context.progress.say(f"epoch {epoch} of {self.epochs}: loss {loss:.4f}, validation {reached:.4f}")
                 if self.keep == "last" or reached >= best:
                     best, best_epoch, best_weights = reached, epoch, _weights(model)

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from torch import nn
 
 from lissome.core.context import Context, TaskLike
+from lissome.core.curves import Curves
 from lissome.core.errors import EngineError, SettingError
 from lissome.core.files import write_text
 from lissome.core.processes import processes
@@ -62,6 +63,7 @@ class SearchRun:
         labels: "data", or "original": the metric is then the agreement with the original, and no label is read.
         reproduce: Commands that repeat it, for the reader.
         progress: Who watches.
+        curves: Who keeps the figures of each epoch of each trial; None does not.
     """
 
     path: Path | None = None
@@ -73,6 +75,7 @@ class SearchRun:
     labels: Literal["data", "original"] = "data"
     reproduce: tuple[str, ...] = ()
     progress: Progress = field(default_factory=Silent)
+    curves: Curves | None = None
 
     def __post_init__(self) -> None:
         if self.workers < 1 or self.threads < 1:
@@ -202,6 +205,7 @@ def _worker_of(job: Job, files: RunFiles) -> Worker:
         original=job.model,
         progress=job.run.progress,
         memory=RunDirectory(job.path),
+        curves=job.run.curves,
     )
     samples = take_samples(context)
     found = _survey_of(job, samples, replace(context, task=task))

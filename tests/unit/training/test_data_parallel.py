@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -201,9 +202,11 @@ def test_the_command_compresses_in_two_processes(tmp_path):
     images = np.random.default_rng(0).integers(0, 255, (80, 8, 8, 3)).astype(np.uint8)
     np.savez(tmp_path / "d.npz", images=images, labels=labels)
     line = ["compress", "my.py:build", "--data", "d.npz", "--recipe", "recipe.toml", "--on", "onnxruntime"]
-    ended = torchrun("-m", "lissome", *line, "--out", "x.lissome", folder=tmp_path)
+    curves = ["--tensorboard", "curves"] if find_spec("tensorboardX") else []
+    ended = torchrun("-m", "lissome", *line, *curves, "--out", "x.lissome", folder=tmp_path)
     assert ended.returncode == 0, ended.stderr[-3000:]
     assert ended.stdout.count("wrote x.lissome") == 1
     assert ended.stderr.count("step 2 of 3: Train") == ended.stderr.count("epoch 1 of 1: loss") == 1
     assert (tmp_path / "x.lissome").exists()
     assert not (tmp_path / "x.lissome.run").exists()
+    assert len(list(tmp_path.glob("curves/events.*"))) == (1 if curves else 0)

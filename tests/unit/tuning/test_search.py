@@ -89,11 +89,27 @@ def test_the_winner_is_reproduced_from_its_recipe_to_the_same_bytes(whole, train
     assert hash_of_files(artifact, "onnxruntime") == whole.winner.artifact_sha256
 
 
+class Names:
+    """Keeps the names of the curves that it is given."""
+
+    def __init__(self, place="", found=None):
+        self.place, self.found = place, found if found is not None else []
+
+    def within(self, part):
+        return Names(f"{self.place}{part}/", self.found)
+
+    def add(self, figures, epoch):
+        self.found += [f"{self.place}{name}" for name in figures]
+
+
 def test_the_same_seed_gives_the_same_winner(whole, trained, pictures, quick, run_of, tmp_path):
-    again = search(
-        trained, pictures, limit=Limit(max_drop=0.1), seed=3, run=run_of(tmp_path, times=whole.path), **quick
-    )
+    names = Names()
+    run = run_of(tmp_path, times=whole.path, curves=names)
+    again = search(trained, pictures, limit=Limit(max_drop=0.1), seed=3, run=run, **quick)
     assert summary(again) == summary(whole)
+    trained_trials = {int(name.split("_")[1]) for name in names.found if name.endswith("_Train/loss")}
+    assert {one.number for one in again.finalists} <= trained_trials
+    assert all(name.startswith("trial_") for name in names.found)
 
 
 class Killer(Silent):

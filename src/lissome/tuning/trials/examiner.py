@@ -105,7 +105,8 @@ class Examiner:
             started=round(started - self.began, 3),
         )
         try:
-            trial = self._examined(wanted, trial)
+            inner = self.context.within(f"trial_{wanted.number:05}_{wanted.stage}")
+            trial = replace(self, context=inner)._examined(wanted, trial)
         except LissomeError as error:
             trial = replace(trial, failed=True, reason=str(error))
         return replace(trial, seconds=round(time.time() - started, 3))
