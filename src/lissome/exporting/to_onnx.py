@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from lissome.core.errors import ConversionError, LissomeError
 from lissome.core.files import replacing
 from lissome.core.module_graph import run_once
+from lissome.graph.optimize import padded_by_convolutions
 from lissome.graph.quantized_weights import store_quantized
 from lissome.layers.fake_quantize import as_int8
 from lissome.runtimes.protocol import first_line
@@ -75,7 +76,7 @@ def to_onnx(
                     dynamic_axes=free,
                     training=_fusion(source),
                 )
-            graph = store_quantized(onnx.load(temporary))
+            graph = padded_by_convolutions(store_quantized(onnx.load(temporary)))
             onnx.checker.check_model(graph, full_check=True)
             onnx.save(graph, temporary)
         except LissomeError:

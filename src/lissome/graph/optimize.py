@@ -186,6 +186,20 @@ def optimize_model(
     )
 
 
+def padded_by_convolutions(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return a model whose frames of zeros are paddings of convolutions, wherever they can be.
+
+    What every exported graph gets: no engine has frames of integers, and ONNX Runtime runs EfficientNet-Lite0 in int8
+    a quarter slower with them.
+
+    Args:
+        model: A graph; it is not changed.
+    """
+    if not any(one.op_type == "Pad" for one in model.graph.node):
+        return model
+    return optimize_model(model, passes=("fold_constants", "fold_pads", "eliminate_dead_nodes")).model
+
+
 _REJECTED = "(all of it)"
 
 

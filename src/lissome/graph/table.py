@@ -7,6 +7,7 @@ PASSES: Mapping[str, str] = {
     "fold_shapes": "lissome.graph.passes.fold_shapes:FoldShapes",
     "eliminate_dead_nodes": "lissome.graph.passes.eliminate_dead_nodes:EliminateDeadNodes",
     "eliminate_identities": "lissome.graph.passes.eliminate_identities:EliminateIdentities",
+    "fold_pads": "lissome.graph.passes.fold_pads:FoldPads",
     "merge_layout_changes": "lissome.graph.passes.merge_layout_changes:MergeLayoutChanges",
     "fold_batch_norms": "lissome.graph.passes.fold_batch_norms:FoldBatchNorms",
     "fold_scales": "lissome.graph.passes.fold_scales:FoldScales",

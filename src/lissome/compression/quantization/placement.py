@@ -7,7 +7,10 @@ from torch import fx, nn
 _COMPUTING = (nn.Conv2d, nn.Linear)
 _POOLING = (nn.AvgPool2d, nn.AdaptiveAvgPool2d)
 _CLIPPING = (nn.ReLU, nn.ReLU6, nn.Hardtanh)
-_MOVING = (nn.MaxPool2d, nn.Flatten, nn.Identity, nn.Dropout, nn.Dropout2d, nn.ChannelShuffle, nn.Unflatten)
+_MOVING = (
+    *(nn.MaxPool2d, nn.ZeroPad2d, nn.Flatten, nn.Unflatten, nn.ChannelShuffle),
+    *(nn.Identity, nn.Dropout, nn.Dropout2d),
+)
 _COMBINING_NAMES = ("add", "iadd", "add_", "cat", "concat", "avg_pool2d", "adaptive_avg_pool2d", "mean")
 _CLIPPING_NAMES = ("relu", "relu6", "relu_", "hardtanh")
 _MOVING_NAMES = (
