@@ -77,6 +77,7 @@ FORMATS: Mapping[str, str] = {
 
 CALIBRATORS: Mapping[str, str] = {
     "Aciq": "lissome.compression.quantization.calibrators:Aciq",
+    "DataFree": "lissome.compression.quantization.calibrators:DataFree",
     "Entropy": "lissome.compression.quantization.calibrators:Entropy",
     "MeanSquaredError": "lissome.compression.quantization.calibrators:MeanSquaredError",
     "MinMax": "lissome.compression.quantization.calibrators:MinMax",

@@ -116,7 +116,10 @@ def context_of(model: str, data: str | None, shape: tuple[int, ...] | None, seed
         SettingError: There is neither data nor a shape, and the network is not of the catalog.
     """
     if data is not None:
-        return Context(find_task(data, shape, seed), seed=seed, progress=progress)
+        task = find_task(data, shape, seed)
+        for remark in task.remarks:
+            progress.say(remark)
+        return Context(task, seed=seed, progress=progress)
     entry = CATALOG.get(model)
     if shape is None and entry is None:
         raise SettingError("the input shape is not known", where=model, fix="add --input 1x3x224x224 or --data")

@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 from torch import nn
 
-from lissome.cli.arguments import find_model, find_task
+from lissome.cli.arguments import context_of, find_model
 from lissome.cli.options import shape_of, show
 from lissome.cli.progress import TerminalProgress
 from lissome.core.context import Context
@@ -96,22 +96,19 @@ def compress_and_prove(model: nn.Module, recipe: Recipe, context: Context, job: 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Named:
-    """What the user named: the network, its weights and classes, the data and the input shape."""
+    """What the user named: the network, its weights and classes, the data, if any, and the input shape."""
 
     model: str
     weights: Path | None
     classes: int | None
-    data: str
+    data: str | None
     input: str | None
 
 
 def compress_named(named: Named, recipe: Recipe, job: Job, *, seed: int, as_json: bool) -> None:
     """Find what the user named, do the main job, and show the result."""
     with TerminalProgress(quiet=as_json) as progress:
-        task = find_task(named.data, shape_of(named.input) if named.input else None, seed)
-        for remark in task.remarks:
-            progress.say(remark)
-        context = Context(task, seed=seed, progress=progress)
+        context = context_of(named.model, named.data, shape_of(named.input) if named.input else None, seed, progress)
         model = find_model(named.model, named.weights, named.classes)
         comparison = compress_and_prove(model, recipe, context, job)
     show(f"{comparison}\nwrote {job.artifact}", comparison.to_dict(), as_json=as_json)

@@ -27,6 +27,7 @@ from lissome.timing.measure import Latency
 from lissome.timing.statistics import Interval
 
 _BEFORE, _AFTER = "original", "compressed"
+_UNJUDGED = "accuracy was not measured, since there are no data"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +38,7 @@ class Side:
         cost: Parameters, MACs and bytes, layer by layer.
         engine_file_kib: Size of each engine's files.
         precision: What each engine computes in.
-        accuracy: Mean metric over the test images, computed by each engine, in [0, 1].
+        accuracy: Mean metric over the test images, computed by each engine, in [0, 1]; empty where there are none.
         latency: Time of one image on each engine.
     """
 
@@ -73,7 +74,7 @@ class Comparison:
         speedup: How many times quicker one image is on each engine, by pairs, with the 95 % interval.
         rounds: Pairs timed on each engine.
         parity: Comparison of each engine's files with their source network, for both sides.
-        test_images: Images that the accuracy is of.
+        test_images: Images that the accuracy is of; 0 where there are none.
         outcome: The receipt of the recipe.
         recipe_toml: The recipe, or None where a text cannot hold it.
         seconds: How long each stage took.
@@ -137,13 +138,13 @@ class Comparison:
         ]
         for engine, interval in self.speedup.items():
             sizes = before.engine_file_kib[engine], after.engine_file_kib[engine]
-            scores = before.accuracy[engine], after.accuracy[engine]
+            scores = before.accuracy.get(engine), after.accuracy.get(engine)
             times = before.latency[engine].median_ms, after.latency[engine].median_ms
             precisions = f"{before.precision[engine]} → {after.precision[engine]}"
             rows += [
                 (f"{engine} ({precisions})", "", "", ""),
                 ("  file, KiB", f"{sizes[0]:,.1f}", f"{sizes[1]:,.1f}", _factor(*sizes)),
-                ("  accuracy", f"{scores[0]:.2%}", f"{scores[1]:.2%}", f"{100 * (scores[1] - scores[0]):+.2f} points"),
+                *_accuracy_row(*scores),
                 (
                     "  median ms",
                     f"{times[0]:.3f}",
@@ -151,7 +152,8 @@ class Comparison:
                     f"{interval.median:.2f}x [{interval.low:.2f}, {interval.high:.2f}]",
                 ),
             ]
-        title = f"{self.name}: accuracy on {self.test_images:,} test images, time of one image in pairs, 1 thread"
+        judged = f"accuracy on {self.test_images:,} test images" if self.test_images else "no accuracy"
+        title = f"{self.name}: {judged}, time of one image in pairs, 1 thread"
         table = render(("", "before", "after", "gain"), rows, title=title)
         return "\n".join([table, *(f"note: {one}" for one in self.warnings)])
 
@@ -174,7 +176,7 @@ def compare_on_engines(  # noqa: PLR0913 – what is compared, on what
 
     Args:
         original: The network before.
-        outcome: The network after, with the context it was made in, which must have a task.
+        outcome: The network after, with the context it was made in; without a task no accuracy is measured.
         path: The artifact to write, or one that was written of the outcome already, which runs as it was tuned.
         runtimes: Engines to export to and measure on.
         name: The network's name.
@@ -183,11 +185,11 @@ def compare_on_engines(  # noqa: PLR0913 – what is compared, on what
         device: What times them; None is this machine. They are scored here.
 
     Raises:
-        SettingError: There is no task.
+        SettingError: The context has neither a task nor an example input.
         EngineError: An engine is not installed, refuses the network, or computes something else.
     """
     context = outcome.context or Context()
-    task = context.require_task()
+    task = context.task
     stages = {"compress": outcome.seconds}
     with tempfile.TemporaryDirectory(prefix="lissome-") as folder, _stage(stages, "export"):
         before = export(original, Path(folder, "original.lissome"), runtimes=runtimes, context=context)
@@ -208,13 +210,13 @@ def compare_on_engines(  # noqa: PLR0913 – what is compared, on what
         speedup=speedup,
         rounds={runtime: one.timing.rounds for runtime, one in figures.items()},
         parity={one: {side: artifacts[side].card.engines[one].parity for side in artifacts} for one in runtimes},
-        test_images=len(task.test),
+        test_images=len(task.test) if task else 0,
         outcome=outcome,
         recipe_toml=after.card.recipe_toml,
         seconds=stages,
         versions=_versions(after),
         seed=context.seed,
-        warnings=tuple(_warnings(after, speedup)),
+        warnings=(*_warnings(after, speedup), *(() if task else (_UNJUDGED,))),
         reproduce=tuple(reproduce),
         machine=(device or ThisMachine()).facts(runtimes).machine,
     )
@@ -239,9 +241,15 @@ def _side(
         cost=profile(without_quantization(model), tuple(one[:1] for one in context.example_inputs())),
         engine_file_kib={one: artifact.size_kib(one) for one in artifact.runtimes},
         precision={one: entry.precision for one, entry in artifact.card.engines.items()},
-        accuracy={runtime: one.accuracy[side] for runtime, one in figures.items()},
+        accuracy={runtime: one.accuracy[side] for runtime, one in figures.items() if one.accuracy},
         latency={runtime: one.timing.latency(side) for runtime, one in figures.items()},
     )
+
+
+def _accuracy_row(before: float | None, after: float | None) -> list[tuple[str, str, str, str]]:
+    if before is None or after is None:
+        return []
+    return [("  accuracy", f"{before:.2%}", f"{after:.2%}", f"{100 * (after - before):+.2f} points")]
 
 
 def _warnings(artifact: Artifact, speedup: Mapping[str, Interval]) -> Iterator[str]:

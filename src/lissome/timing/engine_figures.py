@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lissome.core.context import TaskLike
+from lissome.exporting.stored_samples import stored_samples
 from lissome.runtimes.artifact import Artifact
 from lissome.timing.device import EngineFiles, ThisMachine, TimingDevice, Turns
 from lissome.timing.measure import Timing
@@ -18,7 +19,7 @@ class EngineFigures:
 
     Args:
         timing: Time of one image, all networks in turn.
-        accuracy: Mean metric over the test images, by the network's name.
+        accuracy: Mean metric over the test images, by the network's name; empty where there are none.
     """
 
     timing: Timing
@@ -28,7 +29,7 @@ class EngineFigures:
 def measure_on_engine(
     artifacts: Mapping[str, Artifact],
     runtime: str,
-    task: TaskLike,
+    task: TaskLike | None,
     *,
     baseline: str,
     seconds: float,
@@ -42,7 +43,7 @@ def measure_on_engine(
     Args:
         artifacts: The networks by name.
         runtime: The engine.
-        task: Test images and metric.
+        task: Test images and metric; None only times, on a sample that the first artifact was compared on.
         baseline: The network that the others are compared with.
         seconds: Time for the rounds, > 0.
         seed: Seed of the order of turns.
@@ -51,17 +52,20 @@ def measure_on_engine(
     Raises:
         EngineError: The engine is not installed or refuses a network.
     """
-    images, _ = next(iter(task.test.batches(1)))
+    if task is None:
+        first = next(iter(artifacts.values()))
+        inputs = tuple(one[:1] for one in stored_samples(first.card, first.contents).inputs)
+    else:
+        inputs = (next(iter(task.test.batches(1)))[0].numpy(),)
     tuned = [one.card.tuning.threads for one in artifacts.values() if one.card.tuning]
     threads = max(tuned, default=1)
     turns = Turns(baseline=baseline, threads=threads, rounds=50, seconds=seconds, seed=seed)
     with tempfile.TemporaryDirectory(prefix="lissome-") as folder:
-        files = {
-            name: EngineFiles.of(one, runtime, Path(folder, name), (images.numpy(),)) for name, one in artifacts.items()
-        }
+        files = {name: EngineFiles.of(one, runtime, Path(folder, name), inputs) for name, one in artifacts.items()}
         timing = (device or ThisMachine()).time(files, turns).require()
-    accuracy = {
-        name: engine_accuracy(one.session(runtime, threads=threads), task.test, task.metric)
-        for name, one in artifacts.items()
-    }
+    accuracy = {}
+    if task is not None:
+        for name, one in artifacts.items():
+            session = one.session(runtime, threads=threads)
+            accuracy[name] = engine_accuracy(session, task.test, task.metric)
     return EngineFigures(timing=timing, accuracy=accuracy)

@@ -8,11 +8,14 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights, fuse_linear_bn_weights
 
 from lissome.core.module_graph import trace
 from lissome.core.outcome import Note
+from lissome.layers.folded_norm import FoldedNorm
 
 _FOLDABLE = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear, _ConvTransposeNd)
 
 
-def fold_batch_norms(model: nn.Module, inputs: tuple[Tensor, ...] | None = None) -> tuple[Note, ...]:
+def fold_batch_norms(
+    model: nn.Module, inputs: tuple[Tensor, ...] | None = None, *, remember: bool = False
+) -> tuple[Note, ...]:
     """Fold each batch normalisation of a model, in place, where that leaves the outputs equal.
 
     ``w' = w γ / sqrt(σ² + ε)``, ``b' = β + (b - μ) γ / sqrt(σ² + ε)``; the normalisation becomes an identity, and the
@@ -21,6 +24,7 @@ def fold_batch_norms(model: nn.Module, inputs: tuple[Tensor, ...] | None = None)
     Args:
         model: What is changed.
         inputs: Example inputs, for a forward that only running it can trace.
+        remember: Leave an identity that knows mean and deviation of each channel (`FoldedNorm`).
 
     Returns:
         One note a normalisation: folded, or why not.
@@ -38,7 +42,7 @@ def fold_batch_norms(model: nn.Module, inputs: tuple[Tensor, ...] | None = None)
         path = str(node.target)
         reason = _obstacle(graph, node, calls)
         if reason is None:
-            _fold(model, graph, node)
+            _fold(model, graph, node, remember=remember)
         notes.append(Note(path, reason or f"folded into {node.args[0].target}", applied=reason is None))
     return tuple(notes)
 
@@ -61,7 +65,7 @@ def _obstacle(graph: fx.GraphModule, node: fx.Node, calls: list[str]) -> str | N
     return next((reason for reason, holds in obstacles.items() if holds), None)
 
 
-def _fold(model: nn.Module, graph: fx.GraphModule, node: fx.Node) -> None:
+def _fold(model: nn.Module, graph: fx.GraphModule, node: fx.Node, *, remember: bool) -> None:
     assert isinstance(node.args[0], fx.Node)
     layer, norm = graph.get_submodule(str(node.args[0].target)), graph.get_submodule(str(node.target))
     assert isinstance(norm, _BatchNorm)
@@ -77,4 +81,4 @@ def _fold(model: nn.Module, graph: fx.GraphModule, node: fx.Node) -> None:
     with torch.no_grad():
         layer.weight.add_(0.0)  # a negative scale makes -0.0 of 0.0, which would not be stored as a zero
     owner, _, name = str(node.target).rpartition(".")
-    setattr(model.get_submodule(owner), name, nn.Identity())
+    setattr(model.get_submodule(owner), name, FoldedNorm.of(norm) if remember else nn.Identity())

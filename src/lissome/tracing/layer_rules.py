@@ -16,6 +16,7 @@ from torch.nn.modules.instancenorm import _InstanceNorm
 from torch.nn.modules.padding import _ConstantPadNd, _ReflectionPadNd, _ReplicationPadNd
 
 from lissome.layers.channel_selection import ChannelSelection
+from lissome.layers.folded_norm import FoldedNorm
 from lissome.tracing.channel_map import ChannelMap
 from lissome.tracing.kernels import Kernel, apply_kernel
 from lissome.tracing.label_tensors import along, empty_like, hold, spread
@@ -46,10 +47,11 @@ def linear(channels: ChannelMap, path: str, layer: nn.Module, labels: Tensor, sh
 
 
 def channel_norm(channels: ChannelMap, path: str, layer: nn.Module, labels: Tensor, shape: torch.Size) -> Tensor:
-    """Scale each channel by itself (batch and instance normalisation); the statistics follow it."""
-    assert isinstance(layer, _BatchNorm | _InstanceNorm)
+    """Scale each channel by itself (batch and instance normalisation, folded or not); the statistics follow it."""
+    assert isinstance(layer, _BatchNorm | _InstanceNorm | FoldedNorm)
     ids = along(labels, 1, channels.sets)
-    for parameter in ("weight", "bias", "running_mean", "running_var"):
+    folded = isinstance(layer, FoldedNorm)
+    for parameter in ("mean", "deviation") if folded else ("weight", "bias", "running_mean", "running_var"):
         channels.claim(f"{path}.{parameter}", 0, ids, "scales")
     return spread(ids, shape, 1)
 
@@ -145,6 +147,7 @@ LAYER_RULES: dict[type[nn.Module], LayerRule] = {
     nn.Linear: linear,
     _BatchNorm: channel_norm,
     _InstanceNorm: channel_norm,
+    FoldedNorm: channel_norm,
     nn.GroupNorm: group_norm,
     nn.LayerNorm: layer_norm,
     nn.PReLU: prelu,

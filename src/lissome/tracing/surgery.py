@@ -10,6 +10,7 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 from lissome.core.module_graph import EXPORTED
 from lissome.layers.channel_selection import ChannelSelection
+from lissome.layers.folded_norm import FoldedNorm
 from lissome.tracing.channel_map import ChannelMap, ParameterSlice, is_constant
 from lissome.tracing.groups import Group
 from lissome.tracing.label_tensors import survivors
@@ -95,6 +96,8 @@ def _correct_settings(layer: nn.Module, shape: list[int], *, blockwise: bool) ->
         settings = {"out_features": layer.weight.shape[0], "in_features": layer.weight.shape[1]}
     elif isinstance(layer, _NormBase):
         settings = {"num_features": shape[1]}
+    elif isinstance(layer, FoldedNorm):
+        settings = {"channels": shape[1]}
     elif isinstance(layer, nn.GroupNorm):
         one_a_channel = layer.num_groups == layer.num_channels
         settings = {"num_channels": shape[1], "num_groups": shape[1] if one_a_channel else layer.num_groups}

@@ -173,11 +173,28 @@ def test_quantize_stays_within_the_budget_on_the_engine(run: Run, tmp_path: Path
     assert load(tmp_path / "q.lissome").session("onnxruntime").run(np.zeros((1, 8, 8, 3), np.uint8))[0].shape == (1, 2)
 
 
+def test_quantize_needs_no_data(run: Run, tmp_path: Path) -> None:
+    line = "quantize my.py:build --calibrator data_free --input 3x8x8 --equalize --on onnxruntime --out q.lissome"
+    table = json.loads(run(f"{line} --report q.html --json"))
+    assert [one["step"] for one in table["outcome"]["parts"]] == ["EqualizeLayers", "Quantize", "CorrectBias"]
+    assert table["compressed"]["precision"] == {"onnxruntime": "int8"}
+    assert (table["original"]["accuracy"], table["test_images"]) == ({}, 0)
+    assert table["speedup"]["onnxruntime"]["rounds"] > 0
+    assert "accuracy was not measured, since there are no data" in table["warnings"]
+    assert "accuracy was not measured" in (tmp_path / "q.html").read_text()
+    assert load(tmp_path / "q.lissome").card.measurements["compressed"]["latency_ms"]["onnxruntime"] > 0
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ("--max-drop much", "--max-drop: 'much' is no share"),
-        ("--calibrator minmax", "did you mean 'min_max'"),
+        ("--data d.npz --max-drop much", "--max-drop: 'much' is no share"),
+        ("--data d.npz --calibrator minmax", "did you mean 'min_max'"),
+        ("", "--data: is missing; give sample, cifar10, a folder or an .npz file, or --calibrator data_free"),
+        ("--calibrator data_free --input 3x8x8 --max-drop 1%", "--max-drop: needs data"),
+        ("--calibrator data_free --input 3x8x8 --round", "--round: needs data"),
+        ("--calibrator data_free --input 3x8x8 --mean 0.5,0.5 --std 0.2,0.2,0.2", "--mean and --std: "),
+        ("--calibrator data_free", "the input shape is not known"),
     ],
 )
 def test_quantize_refuses_in_one_line(
@@ -188,7 +205,7 @@ def test_quantize_refuses_in_one_line(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    line = f"lissome quantize my.py:build --data d.npz --out q.lissome {options}"
+    line = f"lissome quantize my.py:build --out q.lissome {options}"
     monkeypatch.setattr(sys, "argv", line.split())
     with pytest.raises(SystemExit) as stop:
         main()

@@ -110,7 +110,7 @@ def test_every_computing_layer_rounds_and_the_output_stays_float(context: Contex
     outcome = Quantize(images=32).apply(Block(), context)
     layers = {name: type(layer).__name__ for name, layer in outcome.model.named_modules() if "." not in name}
     assert [layers[name] for name in ("a", "b", "end")] == ["QuantizedConv2d", "QuantizedConv2d", "QuantizedLinear"]
-    assert layers["n"] == "Identity"
+    assert layers["n"] == "FoldedNorm"
     nodes = list(outcome.model.graph.nodes)
     assert nodes[-1].args[0].target == "end"
     kinds = {"fake" for one in nodes if isinstance(_layer(outcome.model, one), FakeQuantize)}

@@ -1,32 +1,24 @@
 """Give the channels between two layers equal ranges, so that one scale suits them all."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor, fx, nn
 
+from lissome.compression.quantization.layer_pairs import LayerPair, layer_at, layer_pairs, weights_by_input
 from lissome.compression.quantization.lockstep import images_of
 from lissome.core.context import Context, Need
 from lissome.core.errors import SettingError
 from lissome.core.module_graph import trace
 from lissome.core.outcome import Note
 from lissome.core.step import Change, Step
+from lissome.layers.folded_norm import FoldedNorm
 from lissome.tracing.batch_norm_folding import fold_batch_norms
 
-_PASSED = (nn.ReLU, nn.ReLU6, nn.Identity, nn.Dropout, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.ZeroPad2d)
 _ROUNDS = 20
 _LEAST, _MOST = 1e-3, 1e3
-
-Layer = nn.Conv2d | nn.Linear
-
-
-@dataclass(frozen=True, slots=True)
-class _Pair:
-    first: str
-    second: str
-    clips: tuple[str, ...]
+_REACH = 4.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,9 +32,11 @@ class EqualizeLayers(Step):
 
     Args:
         relu6: What happens where a ReLU6 lies between, for which the equation does not hold: "bound" keeps it and
-            scales a channel no further than its values on training images stay below 6; "replace" makes it a ReLU,
-            which changes what was above 6; "skip" leaves such layers alone.
-        images: Training images that tell how large channels get, for "bound". Default 128.
+            scales a channel no further than its values stay below 6; "replace" makes it a ReLU, which changes what was
+            above 6; "skip" leaves such layers alone.
+        source: What tells how large channels get, for "bound": training "images", or the "statistics" of batch
+            normalisation, four deviations above the mean.
+        images: Training images, if they tell it. Default 128.
 
     Raises:
         SettingError: A value is out of its range.
@@ -52,33 +46,41 @@ class EqualizeLayers(Step):
     """
 
     relu6: Literal["bound", "replace", "skip"] = "bound"
+    source: Literal["images", "statistics"] = "images"
     images: int = 128
 
     def __post_init__(self) -> None:
         if self.relu6 not in ("bound", "replace", "skip"):
             fix = 'choose "bound", "replace" or "skip"'
             raise SettingError(f"relu6 is {self.relu6!r}", where="EqualizeLayers", fix=fix)
+        if self.source not in ("images", "statistics"):
+            fix = 'choose "images" or "statistics"'
+            raise SettingError(f"source is {self.source!r}", where="EqualizeLayers", fix=fix)
         if self.images < 1:
             raise SettingError(f"images is {self.images}", where="EqualizeLayers", fix="choose at least 1")
 
     def requires(self) -> tuple[Need, ...]:
-        """Training images, where ReLU6 is bounded; an example input otherwise."""
-        return (Need.TASK,) if self.relu6 == "bound" else (Need.EXAMPLE,)
+        """Training images, where ReLU6 is bounded by them; an example input otherwise."""
+        return (Need.TASK,) if self.relu6 == "bound" and self.source == "images" else (Need.EXAMPLE,)
 
     def change(self, model: nn.Module, context: Context) -> Change:
         """Scale in the copy; its class stays."""
         inputs = context.example_inputs()
-        notes = [note for note in fold_batch_norms(model, inputs) if not note.applied]
+        notes = [note for note in fold_batch_norms(model, inputs, remember=True) if not note.applied]
         graph = trace(model, inputs)
         pairs = []
-        for one in _pairs(graph):
-            if one.clips and self.relu6 == "skip":
-                notes.append(Note(one.first, "a ReLU6 follows", applied=False))
+        for one in layer_pairs(graph):
+            reason = self._obstacle(graph, one)
+            if reason:
+                notes.append(Note(one.first, reason, applied=False))
             else:
                 pairs.append(one)
-        clipped = [one.first for one in pairs if one.clips]
-        largest = _largest(graph, clipped, images_of(context, self.images)) if self.relu6 == "bound" else {}
-        total = {one.first: torch.ones(len(_layer(graph, one.first).weight)) for one in pairs}
+        clipped = [one for one in pairs if one.clips(graph)] if self.relu6 == "bound" else []
+        if self.source == "images" and clipped:
+            largest = _largest(graph, [one.first for one in clipped], images_of(context, self.images))
+        else:
+            largest = {one.first: _expected_largest(one.norms(graph)) for one in clipped}
+        total = {one.first: torch.ones(len(layer_at(graph, one.first).weight)) for one in pairs}
         with torch.no_grad():
             for _ in range(_ROUNDS):
                 moved = [_equalize(graph, one, total, largest.get(one.first)) for one in pairs]
@@ -86,56 +88,26 @@ class EqualizeLayers(Step):
                     break
         for one in pairs:
             if self.relu6 == "replace":
-                for path in one.clips:
+                for path in one.clips(graph):
                     owner, _, name = path.rpartition(".")
                     setattr(model.get_submodule(owner), name, nn.ReLU())
             spread = total[one.first].log2().abs().max()
             notes.append(Note(one.first, f"equalised with {one.second}, by up to {2.0 ** float(spread):.3g}"))
         return Change(model, tuple(notes), {"pairs_equalised": len(pairs)})
 
-
-def _layer(graph: fx.GraphModule, path: str) -> Layer:
-    layer = graph.get_submodule(path)
-    assert isinstance(layer, nn.Conv2d | nn.Linear)
-    return layer
-
-
-def _pairs(graph: fx.GraphModule) -> Iterator[_Pair]:
-    """Yield layers whose channels go to one other layer alone, through what keeps each channel's scale."""
-    calls = [str(node.target) for node in graph.graph.nodes if node.op == "call_module"]
-    for node in graph.graph.nodes:
-        if not _is_layer(graph, node) or calls.count(str(node.target)) > 1:
-            continue
-        clips: list[str] = []
-        reader = node
-        while len(reader.users) == 1:
-            reader = next(iter(reader.users))
-            if reader.op != "call_module" or not isinstance(graph.get_submodule(str(reader.target)), _PASSED):
-                break
-            if isinstance(graph.get_submodule(str(reader.target)), nn.ReLU6):
-                clips.append(str(reader.target))
-        once = calls.count(str(reader.target)) == 1
-        if reader is not node and _is_layer(graph, reader) and once:
-            first, second = _layer(graph, str(node.target)), _layer(graph, str(reader.target))
-            if isinstance(second, nn.Conv2d) == isinstance(first, nn.Conv2d):
-                yield _Pair(str(node.target), str(reader.target), tuple(clips))
+    def _obstacle(self, graph: fx.GraphModule, pair: LayerPair) -> str | None:
+        if not pair.clips(graph) or self.relu6 == "replace":
+            return None
+        if self.relu6 == "skip":
+            return "a ReLU6 follows"
+        known = self.source == "images" or pair.norms(graph)
+        return None if known else "a ReLU6 follows, and no batch normalisation tells how large its channels get"
 
 
-def _is_layer(graph: fx.GraphModule, node: fx.Node) -> bool:
-    return node.op == "call_module" and isinstance(graph.get_submodule(str(node.target)), nn.Conv2d | nn.Linear)
-
-
-def _by_input(layer: Layer) -> Tensor:
-    """Return the weights by input channel, (in, others), a view that writes through."""
-    groups = layer.groups if isinstance(layer, nn.Conv2d) else 1
-    grouped = layer.weight.reshape(groups, len(layer.weight) // groups, layer.weight.shape[1], -1)
-    return grouped.transpose(1, 2)
-
-
-def _equalize(graph: fx.GraphModule, pair: _Pair, total: dict[str, Tensor], largest: Tensor | None) -> float:
+def _equalize(graph: fx.GraphModule, pair: LayerPair, total: dict[str, Tensor], largest: Tensor | None) -> float:
     """Scale the channels of one pair, in place, and return by how much at most (in powers of two)."""
-    first, second = _layer(graph, pair.first), _layer(graph, pair.second)
-    reads = _by_input(second)
+    first, second = layer_at(graph, pair.first), layer_at(graph, pair.second)
+    reads = weights_by_input(second)
     ranges = first.weight.abs().flatten(1).amax(1), reads.abs().amax((2, 3)).reshape(-1)
     alive = (ranges[0] > 1e-9) & (ranges[1] > 1e-9)
     scale = torch.where(alive, (ranges[0] / ranges[1].clamp_min(1e-9)).sqrt(), 1.0)
@@ -149,6 +121,8 @@ def _equalize(graph: fx.GraphModule, pair: _Pair, total: dict[str, Tensor], larg
     if first.bias is not None:
         first.bias.div_(scale)
     reads.mul_(scale.reshape(reads.shape[0], reads.shape[1], 1, 1))
+    for norm in pair.norms(graph):
+        norm.mean, norm.deviation = norm.mean / scale, norm.deviation / scale
     total[pair.first] = wanted
     return float(scale.log2().abs().max())
 
@@ -173,3 +147,8 @@ def _largest(graph: fx.GraphModule, paths: list[str], images: list[Tensor]) -> d
         for one in hooks:
             one.remove()
     return {path: one.clamp_min(0).clone() * 1.25 for path, one in found.items()}
+
+
+def _expected_largest(norms: list[FoldedNorm]) -> Tensor:
+    """Return what the channels of folded normalisations hardly ever exceed, (channels,)."""
+    return torch.stack([one.mean + _REACH * one.deviation for one in norms]).amax(0).clamp_min(0)

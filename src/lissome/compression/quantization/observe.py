@@ -55,10 +55,10 @@ def observe(graph: fx.GraphModule, context: Context, images: int, *, counting: b
     return Observed({node.name: ranges[origin] for node, origin in origins.items()}, count)
 
 
-def mark_tensors(graph: fx.GraphModule, example: Tensor) -> None:
+def mark_tensors(graph: fx.GraphModule, *inputs: Tensor) -> None:
     """Note on each node whether it gives a tensor of floats."""
     with torch.inference_mode():
-        _Marker(graph).run(example)
+        _Marker(graph).run(*inputs)
 
 
 class _Marker(fx.Interpreter):

@@ -8,7 +8,7 @@ from torch import fx, nn
 from lissome.compression.quantization.building import computing_paths, insert_quantizers, round_weights
 from lissome.compression.quantization.calibrators import Calibrator, MinMax
 from lissome.compression.quantization.formats import Format, Int8, Linear, Uniform
-from lissome.compression.quantization.observe import Observed, observe
+from lissome.compression.quantization.observe import Observed
 from lissome.core.context import Context, Need
 from lissome.core.errors import SettingError
 from lissome.core.module_graph import trace
@@ -20,7 +20,7 @@ from lissome.tracing.batch_norm_folding import fold_batch_norms
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quantize(Step):
-    """Static integers: weights and activations are rounded, with ranges calibrated on training images.
+    """Static integers: weights and activations are rounded, with ranges calibrated on training images, or on none.
 
     Batch normalisation is folded first. The new model is a traced graph that rounds as the engine will; exported, it
     is an ONNX file in QDQ form whose weights are stored in 8 bits. Weights of fewer bits are such integers within
@@ -29,8 +29,8 @@ class Quantize(Step):
     Args:
         weights: Format of weights. Default int8 with one scale an output channel.
         activations: Format of activations. Default 8 bits with one scale a tensor.
-        calibrator: How a range is chosen from what was seen. Default least and greatest.
-        images: Training images to calibrate on, ≥ 1, balanced over the classes. Default 256.
+        calibrator: How a range is chosen from what was seen. Default least and greatest; `DataFree` needs no data.
+        images: Training images to calibrate on, if any are read, ≥ 1, balanced over the classes. Default 256.
         skip: Patterns of layer paths that stay float.
         ends: False leaves the first and the last layer float.
         bits_of: Bits of the weights of single layers, by their path, instead of those of `weights`.
@@ -72,8 +72,8 @@ class Quantize(Step):
             )
 
     def requires(self) -> tuple[Need, ...]:
-        """Training images."""
-        return (Need.TASK,)
+        """Training images, if the calibrator reads any; an example input otherwise."""
+        return (Need.TASK,) if self.calibrator.reads_images else (Need.EXAMPLE,)
 
     def change(self, model: nn.Module, context: Context) -> Change:
         """Fold, observe, place quantizers."""
@@ -83,12 +83,12 @@ class Quantize(Step):
     def folded(self, model: nn.Module, context: Context) -> tuple[fx.GraphModule, tuple[Note, ...]]:
         """Return the traced model with batch normalisation folded, and notes of what could not be."""
         inputs = context.example_inputs()
-        notes = tuple(note for note in fold_batch_norms(model, inputs) if not note.applied)
+        notes = tuple(note for note in fold_batch_norms(model, inputs, remember=True) if not note.applied)
         return trace(model, inputs), notes
 
     def seen(self, graph: fx.GraphModule, context: Context) -> Observed:
-        """Return what the results of a folded graph are on the calibration images."""
-        return observe(graph, context, self.images, counting=self.calibrator.counting)
+        """Return what the results of a folded graph are on the calibration images, or are expected to be."""
+        return self.calibrator.observed(graph, context, self.images)
 
     def built(self, graph: fx.GraphModule, observed: Observed, notes: tuple[Note, ...] = ()) -> Change:
         """Make a folded and observed graph round, in place."""
