@@ -59,6 +59,6 @@ def normalized_moments(norm: _BatchNorm) -> tuple[Tensor, Tensor]:
     assert norm.running_var is not None
     variance = norm.running_var.detach()
     shrunk = (variance / (variance + norm.eps)).sqrt()
-    if norm.weight is None:
+    if not norm.affine:
         return torch.zeros_like(shrunk), shrunk
     return norm.bias.detach().clone(), norm.weight.detach().abs() * shrunk

@@ -138,7 +138,8 @@ def layer_of(layer: nn.Module, weight: Tensor, inputs: Tensor, bias: Tensor | No
     if isinstance(layer, nn.Linear):
         return nn.functional.linear(inputs, weight, bias)
     assert isinstance(layer, nn.Conv1d | nn.Conv2d | nn.Conv3d)
-    return layer._conv_forward(inputs, weight, bias)
+    result: Tensor = layer._conv_forward(inputs, weight, bias)
+    return result
 
 
 def _paired(operator: str, first: Any, second: Any) -> Spread:
