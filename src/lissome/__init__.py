@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from lissome.compression.pruning.sensitivity_scan import SensitivityScan
     from lissome.compression.pruning.slim import Slim
     from lissome.compression.quantization import calibrators, formats
+    from lissome.compression.quantization.absorb_bias import AbsorbBias
     from lissome.compression.quantization.ada_round import AdaRound
     from lissome.compression.quantization.correct_bias import CorrectBias
     from lissome.compression.quantization.equalize_layers import EqualizeLayers
@@ -120,6 +121,7 @@ __version__ = "0.1.0"
 __all__ = [
     "CATALOG",
     "DEVICES",
+    "AbsorbBias",
     "AdaRound",
     "BadArtifactError",
     "BadDataError",
@@ -276,6 +278,7 @@ _HOMES = {
     "QuantizeWeights": "lissome.compression.quantization.quantize_weights:QuantizeWeights",
     "EqualizeLayers": "lissome.compression.quantization.equalize_layers:EqualizeLayers",
     "CorrectBias": "lissome.compression.quantization.correct_bias:CorrectBias",
+    "AbsorbBias": "lissome.compression.quantization.absorb_bias:AbsorbBias",
     "AdaRound": "lissome.compression.quantization.ada_round:AdaRound",
     "RecalibrateBatchNorm": "lissome.training.recalibrate_batch_norm:RecalibrateBatchNorm",
     "Recipe": "lissome.core.recipe:Recipe",

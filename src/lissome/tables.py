@@ -27,6 +27,7 @@ STEPS: Mapping[str, str] = {
     "FoldBatchNorm": "lissome.compression.folding.fold_batch_norm:FoldBatchNorm",
     "FoldBranches": "lissome.compression.folding.fold_branches:FoldBranches",
     "EqualizeLayers": "lissome.compression.quantization.equalize_layers:EqualizeLayers",
+    "AbsorbBias": "lissome.compression.quantization.absorb_bias:AbsorbBias",
     "Quantize": "lissome.compression.quantization.quantize:Quantize",
     "QuantizeWithin": "lissome.compression.quantization.quantize_within:QuantizeWithin",
     "CorrectBias": "lissome.compression.quantization.correct_bias:CorrectBias",

@@ -61,6 +61,7 @@ EXAMPLES = {
     "FoldBatchNorm": ls.FoldBatchNorm(),
     "FoldBranches": ls.FoldBranches(),
     "EqualizeLayers": ls.EqualizeLayers(images=16),
+    "AbsorbBias": ls.AbsorbBias(deviations=0.001),
     "Quantize": ls.Quantize(
         weights=ls.formats.Int8(per="tensor"), calibrator=ls.calibrators.Percentile(percent=99.0), images=16
     ),

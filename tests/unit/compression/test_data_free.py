@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from lissome.compression.pruning.prune_channels import PruneChannels
 from lissome.compression.pruning.scores import L1
+from lissome.compression.quantization.absorb_bias import AbsorbBias
 from lissome.compression.quantization.calibrators import DataFree, Range
 from lissome.compression.quantization.correct_bias import CorrectBias
 from lissome.compression.quantization.equalize_layers import EqualizeLayers
@@ -287,3 +288,37 @@ def test_equalisation_by_statistics_needs_no_images(context: Context) -> None:
     plain = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU6(), nn.Conv2d(4, 2, 1)).eval()
     (declined,) = step.apply(plain, context).declined
     assert declined.reason.endswith("no batch normalisation tells how large its channels get")
+
+
+@pytest.mark.parametrize("kind", [nn.ReLU, nn.ReLU6, nn.Identity])
+@pytest.mark.parametrize("groups", [1, 2, 4])
+def test_absorbed_bias_leaves_the_output_and_narrows_the_range(kind: type[nn.Module], groups: int) -> None:
+    with seeded(1):
+        model = nn.Sequential(
+            nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), kind(), nn.Conv2d(4, 8, 3, groups=groups, bias=False), nn.Flatten()
+        ).eval()
+    with torch.no_grad():  # the values stay above what is absorbed: 2.5 ± 0.5 at most, 1 absorbed
+        model[0].weight.mul_(0.1)
+        model[0].bias.zero_()
+        model[1].weight.fill_(0.5)
+        model[1].bias.copy_(torch.tensor([2.5, 2.5, 0.5, 5.5]))
+    images = torch.rand(8, 3, 6, 6, generator=torch.Generator().manual_seed(0))
+    outcome = AbsorbBias().apply(model, Context(example=images[:1]))
+    absorbed = outcome.model[1].mean
+    assert outcome.measurements == {"layers_absorbed": 1}
+    above = 5.5 if kind is nn.ReLU6 else 1.5  # what ReLU6 may clip is left
+    assert absorbed.tolist() == pytest.approx([1.5, 1.5, 0.5, above], abs=1e-4)
+    with torch.no_grad():
+        assert torch.allclose(outcome.model(images), model(images), atol=1e-4)
+        assert outcome.model[:3](images)[:, :2].max() < model[:3](images)[:, :2].max() - 0.9
+
+
+def test_what_pads_with_zeros_or_is_not_known_absorbs_nothing() -> None:
+    padded = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 2, 3, padding=1)).eval()
+    bare = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(), nn.Conv2d(4, 2, 3)).eval()
+    for model, reason in ((padded, "zeros are padded before 3"), (bare, "no batch normalisation tells")):
+        outcome = AbsorbBias().apply(model, Context(example=torch.zeros(1, 3, 6, 6)))
+        assert outcome.measurements == {"layers_absorbed": 0}
+        assert outcome.declined[0].reason.startswith(reason)
+    with pytest.raises(SettingError):
+        AbsorbBias(deviations=0)
