@@ -21,7 +21,8 @@ from lissome.core.recipe_toml import settings_to_toml
 from lissome.core.step import require_finite
 from lissome.exporting.converters import CONVERTERS
 from lissome.exporting.parity import Limits
-from lissome.exporting.proving import Outputs, convert_and_prove, outputs_of
+from lissome.exporting.proving import convert_and_prove
+from lissome.exporting.reference import Outputs, outputs_of
 from lissome.exporting.samples import Samples, resized, take_samples
 from lissome.exporting.stored_samples import FILE, pack_samples
 from lissome.layers.fake_quantize import without_quantization

@@ -111,12 +111,22 @@ class Parity:
         samples: How many samples were compared.
         outputs: One entry an output.
         limits: What was demanded.
+        float32_rel: By how much the source network in float32 differs from itself in float64, as `max_rel`, where the
+            comparison is with the latter; None where it is with float32.
     """
 
     engine: str
     samples: int
     outputs: tuple[OutputParity, ...]
     limits: Limits
+    float32_rel: float | None = None
+
+    @property
+    def note(self) -> str:
+        """What a reader must know of what it was compared with; "" where that is the network in float32."""
+        if self.float32_rel is None:
+            return ""
+        return f"agrees with the network in float64, from which PyTorch's own float32 is {self.float32_rel:.1e} away"
 
     @property
     def failure(self) -> str | None:
@@ -144,7 +154,13 @@ class Parity:
         """Return the comparison as plain JSON values."""
         outputs = [{**asdict(one), "shape": list(one.shape)} for one in self.outputs]
         passed = self.failure is None
-        return {"passed": passed, "samples": self.samples, "outputs": outputs, "limits": asdict(self.limits)}
+        return {
+            "passed": passed,
+            "samples": self.samples,
+            "outputs": outputs,
+            "limits": asdict(self.limits),
+            "float32_rel": self.float32_rel,
+        }
 
     def __str__(self) -> str:
         rows = [

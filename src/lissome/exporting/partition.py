@@ -23,7 +23,7 @@ from lissome.core.text_table import render
 from lissome.exporting.converters import CONVERTERS, Examples
 from lissome.exporting.cutting import Cutter, Piece
 from lissome.exporting.parity import FLOAT, Parity, compare
-from lissome.exporting.proving import outputs_of
+from lissome.exporting.reference import Reference
 from lissome.exporting.samples import Samples, take_samples
 from lissome.runtimes.protocol import Array, Session
 from lissome.runtimes.table import get_runtime
@@ -180,7 +180,7 @@ def partition(
         found = search.all_parts()
     session = PartitionSession([(one.call, one.piece) for one in found], search.cutter.given, search.cutter.made)
     arrays = [one.numpy() for one in samples.inputs]
-    parity = compare(outputs_of(model, samples), session.run(*arrays), engine=f"{engine} and {rest}", limits=FLOAT)
+    parity = Reference(model, samples).compare(session.run(*arrays), engine=f"{engine} and {rest}", limits=FLOAT)
     parity.require()
     seconds = np.min([session.run_timed(*(one[:1] for one in arrays))[1] for _ in range(5)], axis=0)
     parts = tuple(

@@ -13,7 +13,8 @@ from lissome.core.context import Context
 from lissome.core.errors import LissomeError
 from lissome.exporting.converters import Examples, onnx_file
 from lissome.exporting.optimize import optimize
-from lissome.exporting.proving import Outputs, check_files, convert_and_prove
+from lissome.exporting.proving import check_files, convert_and_prove
+from lissome.exporting.reference import Outputs, Reference
 from lissome.exporting.samples import Samples
 from lissome.graph.engine_facts import ENGINE_FACTS
 from lissome.layers.fake_quantize import is_quantized
@@ -111,11 +112,13 @@ def _optimized(engine: str, model: nn.Module, samples: Samples, plain: Files, sh
             return ""
         runtime.convert(outcome.save(place / "optimized.onnx"), place)
         options = dict(plain.entry.options)
-        parity = check_files(engine, model, samples, place, options=options).require()
+        reference = Reference(model, samples)
+        parity = check_files(engine, reference, place, options=options).require()
     except LissomeError as error:
         return str(error)
-    note = "; ".join(filter(None, (plain.entry.note, "the graph was optimized")))
-    return Files(place, replace(plain.entry, parity=parity.to_dict(), note=note), plain.expected)
+    notes = dict.fromkeys((plain.entry.note, "the graph was optimized", parity.note))
+    note = "; ".join(filter(None, notes))
+    return Files(place, replace(plain.entry, parity=parity.to_dict(), note=note), reference.behind(parity))
 
 
 def engine_files(one: Candidate, folder: Path, samples: Samples) -> EngineFiles:

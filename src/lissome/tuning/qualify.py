@@ -8,8 +8,8 @@ from torch import nn
 from lissome.core.context import Context
 from lissome.core.errors import LissomeError
 from lissome.exporting.half_range import beyond_half_range
-from lissome.exporting.parity import FLOAT, compare
-from lissome.exporting.proving import Outputs, outputs_of
+from lissome.exporting.parity import FLOAT
+from lissome.exporting.reference import Reference
 from lissome.exporting.samples import Samples
 from lissome.runtimes.protocol import Session
 from lissome.runtimes.table import get_runtime
@@ -32,7 +32,7 @@ class Judge:
 
     def __init__(self, model: nn.Module, samples: Samples, context: Context, budget: Budget) -> None:
         self._model, self._samples, self._task, self._budget = model, samples, context.task, budget
-        self._expected: Outputs | None = None
+        self._reference = Reference(model, samples)
         self._accuracy: float | None = None
 
     def against_half(self) -> str:
@@ -46,9 +46,8 @@ class Judge:
         if self._task is None or exact:
             outputs = session.run(*(one.numpy() for one in self._samples.inputs))
             limits = FLOAT if exact else self._budget.limits
-            return compare(
-                self._outputs(), outputs, engine=session.describe().engine, limits=limits
-            ).failure or "", None
+            parity = self._reference.compare(outputs, engine=session.describe().engine, limits=limits)
+            return parity.failure or "", None
         count = self._budget.images
         if self._accuracy is None:
             self._accuracy = evaluate(self._model, self._task.validation, self._task.metric, limit=count)
@@ -57,11 +56,6 @@ class Judge:
         if lost > self._budget.max_drop:
             return f"loses {lost:.2%} of the metric, more than {self._budget.max_drop:.2%}", accuracy
         return "", accuracy
-
-    def _outputs(self) -> Outputs:
-        if self._expected is None:
-            self._expected = outputs_of(self._model, self._samples)
-        return self._expected
 
 
 def qualified(

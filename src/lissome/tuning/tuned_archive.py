@@ -13,7 +13,7 @@ from lissome.core.context import Context
 from lissome.core.outcome import Outcome
 from lissome.exporting.export import facts_of
 from lissome.exporting.parity import Parity, compare, limits_for, seen_limits
-from lissome.exporting.proving import Outputs, outputs_of
+from lissome.exporting.reference import Outputs, outputs_of
 from lissome.exporting.samples import Samples
 from lissome.exporting.stored_samples import FILE, pack_samples
 from lissome.runtimes.artifact import Artifact

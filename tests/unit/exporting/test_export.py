@@ -19,14 +19,16 @@ from lissome.core.errors import (
 )
 from lissome.core.outcome import Note, Outcome
 from lissome.core.preprocessing import Preprocessing
-from lissome.exporting import divergence, proving
+from lissome.exporting import divergence, proving, reference
 from lissome.exporting.converters import CONVERTERS, Conversion
 from lissome.exporting.export import export
+from lissome.exporting.reference import outputs_of
 from lissome.layers.fake_quantize import FakeQuantize, with_rounded_weights
 from lissome.models.create import create
 from lissome.runtimes.artifact import load
 from lissome.runtimes.ncnn import Ncnn
 from lissome.runtimes.table import get_runtime
+from lissome.timing.verify import verify
 
 CONTEXT = Context(example=torch.randn(4, 3, 8, 8), seed=7)
 
@@ -207,8 +209,8 @@ def test_what_is_no_other_size_is_refused(tmp_path, also):
 def test_an_engine_too_rough_by_default_gets_its_exact_options(tmp_path, monkeypatch):
     check = proving.check_files
 
-    def rough(name, reference, samples, folder, *, options=None, limits=None):
-        parity = check(name, reference, samples, folder, options=options, limits=limits)
+    def rough(name, reference, folder, *, options=None, limits=None):
+        parity = check(name, reference, folder, options=options, limits=limits)
         return parity if options else replace(parity, limits=replace(parity.limits, max_rel=-1.0))
 
     monkeypatch.setattr(proving, "check_files", rough)
@@ -217,6 +219,20 @@ def test_an_engine_too_rough_by_default_gets_its_exact_options(tmp_path, monkeyp
     assert entry.options == {"winograd": False}
     assert entry.note.startswith("its defaults compute too roughly: output differs by ")
     assert str(artifact.session().describe()).endswith("1 thread, winograd off")
+
+
+def test_what_only_float64_agrees_with_is_noted_and_stored(tmp_path, monkeypatch):
+    def shaken(model, samples):
+        made = outputs_of(model, samples)
+        return [one + np.float32(0.1) for one in made] if samples.inputs[0].dtype == torch.float32 else made
+
+    monkeypatch.setattr(reference, "outputs_of", shaken)
+    artifact = export(tiny(), tmp_path / "a.lissome", runtimes=["onnxruntime"], context=CONTEXT)
+    entry = artifact.card.engines["onnxruntime"]
+    assert entry.note.startswith("agrees with the network in float64, from which PyTorch's own float32 is ")
+    assert entry.parity["float32_rel"] > 1e-3
+    assert entry.parity["outputs"][0]["max_rel"] < 1e-5
+    assert verify(artifact, seconds=0.05).passed
 
 
 def test_a_missing_engine_is_said_before_any_work(tmp_path, monkeypatch):
