@@ -49,7 +49,8 @@ CANDIDATES = {
     "resnet56": ((0.85, 16), (0.9, 16)),
     "vgg": ((0.95, 16), (0.97, 8)),
 }
-"""Share of zeros and clusters; the smallest that loses at most half a point on the validation images is taken."""
+"""Share of zeros and clusters; the smallest that loses at most half a point on the validation images is taken, or the
+most accurate one if none does."""
 
 TIMES_SMALLER = {"resnet56": 15, "vgg": 60}
 
@@ -193,7 +194,11 @@ def measured(
                 "receipt": outcome.to_dict(),
             }
         good = [name for name, row in rows.items() if 100 * (reference - row["validation"]) <= MOST_POINTS]
-        chosen = min(good or rows, key=lambda name: rows[name]["artifact_bytes"])
+        chosen = (
+            min(good, key=lambda name: rows[name]["artifact_bytes"])
+            if good
+            else max(rows, key=lambda name: rows[name]["validation"])
+        )
         candidates = {"float32": whole, chosen: load(artifacts[chosen].path)}
         figures = measure_on_engine(
             candidates, ENGINE, task, baseline="float32", seconds=arguments.seconds, seed=context.seed
