@@ -7,6 +7,7 @@ from torch import nn
 from lissome.core.module_graph import LeafModule
 from lissome.layers.channel_selection import ChannelSelection
 from lissome.layers.fake_quantize import FakeQuantize, QuantizedConv2d, QuantizedLinear
+from lissome.layers.folded_norm import FoldedNorm
 from lissome.tracing.layer_rules import LAYER_RULES
 
 
@@ -57,6 +58,7 @@ EXACT = {
     "batch norm without scale": lambda: Between(nn.ReLU(), nn.BatchNorm2d(8, affine=False), nn.Conv2d(8, 8, 1)),
     "batch norm of a flat map": lambda: Between(nn.Flatten(), nn.BatchNorm1d(128)),
     "batch norm 1d": lambda: Between(nn.BatchNorm1d(8), dimensions=1),
+    "folded batch norm": lambda: Between(FoldedNorm(8)),
     "instance norm": lambda: Between(nn.InstanceNorm2d(8, affine=True)),
     "instance norm with statistics": lambda: Between(nn.InstanceNorm2d(8, affine=True, track_running_stats=True)),
     "instance norm without scale": lambda: Between(nn.InstanceNorm2d(8)),
