@@ -17,7 +17,7 @@ from lissome.artifacts.card import Card, EngineEntry
 from lissome.core.errors import EngineError, SettingError, ShapeError, UnknownNameError
 from lissome.core.machine import fingerprint
 from lissome.core.text_table import render
-from lissome.runtimes.protocol import Array, Option, Session, SessionDescription
+from lissome.runtimes.protocol import Array, Option, Session, SessionDescription, SessionSettings
 from lissome.runtimes.session_pool import SessionPool
 from lissome.runtimes.table import RUNTIMES, get_runtime
 
@@ -68,6 +68,17 @@ class Artifact:
             paths.append(path)
         return tuple(paths)
 
+    def settings(self, runtime: str) -> SessionSettings:
+        """Return how one engine runs it: as `build` found, else as it was exported, on one thread.
+
+        Raises:
+            UnknownNameError: The artifact has nothing for the engine.
+        """
+        entry, tuned = self._entry(runtime), self.card.tuning
+        if tuned is None or tuned.engine != runtime:
+            return SessionSettings(threads=1, precision=entry.precision, options=dict(entry.options))
+        return SessionSettings(threads=tuned.threads, precision=tuned.precision, options=dict(tuned.options))
+
     def session(
         self,
         runtime: str | None = None,
@@ -89,19 +100,15 @@ class Artifact:
             EngineMissingError: The engine is not installed; says the pip line.
             SettingError: A setting that the engine cannot honour.
         """
-        tuned = self.card.tuning
-        name = runtime or (tuned.engine if tuned else self.runtimes[0])
-        entry = self._entry(name)
-        if tuned is None or tuned.engine != name:
-            tuned = None
-        chosen = options if options is not None else dict(tuned.options if tuned else entry.options)
+        name = runtime or (self.card.tuning.engine if self.card.tuning else self.runtimes[0])
+        settings = self.settings(name)
         with tempfile.TemporaryDirectory(prefix="lissome-") as folder:  # engines read their files while loading
             self.extract(name, folder)
             inner = get_runtime(name).load(
                 folder,
-                threads=(tuned.threads if tuned else 1) if threads is None else threads,
-                precision=precision or (tuned.precision if tuned else entry.precision),
-                options=chosen,
+                threads=settings.threads if threads is None else threads,
+                precision=precision or settings.precision,
+                options=settings.options if options is None else options,
             )
         return ArtifactSession(inner, self.card)
 

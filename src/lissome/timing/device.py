@@ -55,13 +55,10 @@ class EngineFiles:
 
         Raises:
             UnknownNameError: The artifact has nothing for the engine.
-            EngineError: The engine is not installed, or refuses the files.
         """
-        described = artifact.session(engine).describe()
+        settings = artifact.settings(engine)
         artifact.extract(engine, folder)
-        return cls(
-            engine=engine, folder=folder, inputs=inputs, precision=described.precision, options=described.options
-        )
+        return cls(engine=engine, folder=folder, inputs=inputs, precision=settings.precision, options=settings.options)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
