@@ -20,7 +20,7 @@ from lissome.exporting.graph_proof import serialized
 from lissome.graph.graph import Graph
 from lissome.graph.model import graph_from_model, model_from_graph
 from lissome.graph.node import Node
-from lissome.graph.optimize import optimize_model, padded_by_convolutions
+from lissome.graph.optimize import optimize_model
 from lissome.graph.quantized_weights import store_quantized
 from lissome.runtimes.plain_onnx import PlainOnnxSession
 from lissome.runtimes.protocol import first_line
@@ -115,7 +115,7 @@ def quantize_onnx(
     seen = _observed(graph, places, images, chosen, progress or Silent())
     notes = _round(graph, places, seen, weights or Int8(per="channel"), chosen)
     notes += [Note(layer_name(node), "stays float: it is skipped", applied=False) for node in skipped]
-    model = padded_by_convolutions(store_quantized(model_from_graph(graph)))
+    model = store_quantized(model_from_graph(graph))
     onnx.checker.check_model(model)
     cosine = _compared(plain, model, held_out) if held_out else {}
     count = sum(len(one) for one in images)

@@ -135,8 +135,3 @@ class Spread:
             value = function(self.low + share * (self.high - self.low))
             low, high = torch.minimum(low, value), torch.maximum(high, value)
         return Spread(mean, (square - mean.square()).clamp_min(0.0), low, high)
-
-    @property
-    def known(self) -> bool:
-        """Whether something is known of every entry."""
-        return not bool(torch.isnan(self.mean).any())

@@ -1,6 +1,5 @@
 """Let convolutions pad for themselves."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -18,12 +17,10 @@ class FoldablePad:
     """A Pad that its readers can do without.
 
     Args:
-        reader: What reads the Pad: a convolution, or the rounding in front of them.
         convs: The convolutions that pad in its place.
         sides: Zeros before and after each side of the image, as in a convolution's ``pads``.
     """
 
-    reader: Node | None
     convs: tuple[Node, ...]
     sides: tuple[int, ...]
 
@@ -44,22 +41,22 @@ class FoldPads(Pass[FoldablePad]):
         pads, refusal = _frame(graph, node)
         if refusal is not None:
             return refusal
-        name, reader = node.output, graph.only_reader(node.output)
-        first = reader
+        name = node.output
+        reader = graph.only_reader(name)
         while reader is not None and reader.op in _ROUNDING and reader.standard:
             name = reader.output
             reader = graph.only_reader(name)
         convs = graph.readers(name)
         if graph.is_output(name) or not convs or not all(_pads_itself(one, name) for one in convs):
             return Refusal("not only convolutions with paddings of their own read it")
-        return FoldablePad(first if name != node.output else None, tuple(convs), pads)
+        return FoldablePad(tuple(convs), pads)
 
     def rewrite(self, graph: Graph, node: Node, match: FoldablePad) -> str:
         """Widen the paddings and leave the frame out."""
         for conv in match.convs:
             own = conv.get("pads", [0] * len(match.sides))
             conv.attributes["pads"] = [one + more for one, more in zip(own, match.sides, strict=True)]
-        for reader in (match.reader,) if match.reader else match.convs:
+        for reader in graph.readers(node.output):
             graph.set_input(reader, 0, node.input(0))
         graph.remove(node)
         graph.forget_shapes()
@@ -92,10 +89,7 @@ def _pads_itself(node: Node, name: str) -> bool:
     return (
         node.op == "Conv"
         and node.standard
-        and _places(node.inputs, name) == [0]
+        and node.input(0) == name
+        and node.inputs.count(name) == 1
         and node.get("auto_pad", "NOTSET") == "NOTSET"
     )
-
-
-def _places(names: Sequence[str], name: str) -> list[int]:
-    return [place for place, one in enumerate(names) if one == name]
