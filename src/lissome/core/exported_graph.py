@@ -7,6 +7,8 @@ others the torch functions they stand for. Sides of the image become numbers; th
 
 import contextlib
 import inspect
+import io
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -63,8 +65,20 @@ def _programs(model: nn.Module, inputs: tuple[Tensor, ...]) -> Any:
     axes = tuple({0: Dim.AUTO} if one.dim() else {} for one in inputs)
     # This may be a forward for one batch only; what else is wrong, the next one says.
     with contextlib.suppress(RuntimeError, TypeError, ValueError, AssertionError):
-        yield torch.export.export(model, several, dynamic_shapes=_named(model, axes), strict=False)
-    yield torch.export.export(model, inputs, strict=False)
+        yield _exported(model, several, _named(model, axes))
+    yield _exported(model, inputs)
+
+
+def _exported(model: nn.Module, inputs: tuple[Tensor, ...], axes: dict[str, Any] | None = None) -> ExportedProgram:
+    """Export, without the graphs that torch prints where it fails: the error says what is wrong."""
+    logger = logging.getLogger("torch.fx.experimental.symbolic_shapes")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):
+            return torch.export.export(model, inputs, dynamic_shapes=axes, strict=False)
+    finally:
+        logger.setLevel(level)
 
 
 def _named(model: nn.Module, axes: Sequence[dict[int, Any]]) -> dict[str, Any]:

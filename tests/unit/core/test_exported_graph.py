@@ -128,3 +128,13 @@ def test_a_branch_on_values_names_the_line():
 def test_a_wrong_input_is_the_inputs_fault():
     with pytest.raises(ShapeError, match="fails on input 1x4x4x6"):
         trace(Network(lambda x: x).eval(), (torch.randn(1, 4, 4, 6),))
+
+
+def test_a_refusal_is_one_error_and_nothing_printed(capfd):
+    class ByValue(nn.Module):
+        def forward(self, x):
+            return x if x.sum() > 0 else -x
+
+    with pytest.raises(TraceError, match="avoid control flow"):
+        trace(ByValue(), (torch.ones(1, 3, 4, 4),))
+    assert capfd.readouterr() == ("", "")
