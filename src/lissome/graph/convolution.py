@@ -73,6 +73,10 @@ def read_convolution(graph: Graph, node: Node | None) -> Convolution | None:
     """Return the numbers of a Conv, or None if it is none, or its weight or bias is not a constant of float32."""
     if node is None or node.op != "Conv" or not node.standard:
         return None
+    return graph.remembered((read_convolution, node), lambda: _read(graph, node))
+
+
+def _read(graph: Graph, node: Node) -> Convolution | None:
     weight = graph.constant(node.input(1)) if graph.is_constant(node.input(1)) else None
     bias = graph.constant(node.input(2)) if graph.is_constant(node.input(2)) else None
     if weight is None or weight.dtype != np.float32 or weight.ndim < 3 or (node.input(2) and bias is None):

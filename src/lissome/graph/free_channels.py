@@ -150,7 +150,7 @@ def rearrange(graph: Graph, chain: Chain, order: Sequence[int]) -> None:
         else:
             made = replace(numbers, weight=_taken(numbers.weight, places, 0), bias=_taken(numbers.bias, places, 0))
         if node in chain.depthwise:
-            node.attributes["group"] = len(places)
+            graph.set_attribute(node, "group", len(places))
         set_convolution(graph, node, made)
     graph.forget_shapes()
 

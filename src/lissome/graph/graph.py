@@ -1,8 +1,8 @@
 """An ONNX graph in the form the passes work on: who writes and who reads each tensor is always known."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -15,13 +15,15 @@ from lissome.graph.node import Node
 from lissome.graph.shapes import Shapes
 
 Array = npt.NDArray[Any]
+Finding = TypeVar("Finding")
 
 
 class Graph:
     """Nodes and constants, indexed.
 
     The order of nodes is of no importance here; `to_model` sorts them. Constant arrays are shared between copies and
-    must not be written to.
+    must not be written to. Whatever is changed goes through a method, so that what was found out about the graph is
+    kept exactly as long as it is true.
 
     Args:
         model: Where the header (opsets, functions, metadata) comes from.
@@ -45,6 +47,9 @@ class Graph:
         self._makers: dict[str, Node] = {}
         self._readers: dict[str, dict[Node, None]] = {}
         self._captured: Counter[str] = Counter()
+        self._inner_names: dict[Node, set[str]] = {}
+        self._found: dict[Hashable, Any] = {}
+        self._version = 0
         self._output_names = [one.name for one in outputs]
         self._count = 0
         self._shapes: Shapes | None = None
@@ -59,6 +64,26 @@ class Graph:
         return made
 
     # --- looking
+
+    @property
+    def version(self) -> int:
+        """How often the graph was changed."""
+        return self._version
+
+    def remembered(self, key: Hashable, find: Callable[[], Finding]) -> Finding:
+        """Return what was found out about the graph as it is; found out anew once anything was changed.
+
+        Args:
+            key: Names the question.
+            find: Answers it; nobody changes the answer.
+        """
+        if key not in self._found:
+            self._found[key] = find()
+        return cast("Finding", self._found[key])
+
+    def _change(self) -> None:
+        self._version += 1
+        self._found.clear()
 
     @property
     def nodes(self) -> list[Node]:
@@ -147,20 +172,23 @@ class Graph:
 
     def add(self, node: Node) -> Node:
         """Add a node and return it."""
+        self._change()
         self._nodes[node] = None
         for name in node.outputs:
             if name:
                 self._makers[name] = node
         for name in node.inputs:
             self._readers.setdefault(name, {})[node] = None
-        for name in _captured_names(node):
-            self._captured[name] += 1
+        if inner := node.captured:
+            self._inner_names[node] = inner
+            self._captured.update(inner)
         if self._shapes is not None:
             infer_node(node, self._shapes)
         return node
 
     def remove(self, *nodes: Node) -> None:
         """Remove nodes; who reads their outputs is left reading nothing, which the caller mends."""
+        self._change()
         for node in nodes:
             del self._nodes[node]
             for name in node.outputs:
@@ -168,8 +196,7 @@ class Graph:
                     del self._makers[name]
             for name in node.inputs:
                 self._readers.get(name, {}).pop(node, None)
-            for name in _captured_names(node):
-                self._captured[name] -= 1
+            self._captured.subtract(self._inner_names.pop(node, ()))
 
     def make(self, op: str, inputs: Iterable[str], output: str = "", **attributes: Any) -> Node:
         """Add a node of ONNX's own operators with one output, which gets a fresh name unless one is given."""
@@ -184,20 +211,29 @@ class Graph:
 
     def set_constant(self, name: str, value: Array | onnx.TensorProto) -> None:
         """Add a constant under a name of its own."""
+        self._change()
         self._constants[name] = value
         if self._shapes is not None:
             self._shapes.put_constant(name)
 
     def drop_constant(self, name: str) -> None:
         """Remove a constant that nobody reads."""
+        self._change()
         del self._constants[name]
 
     def forget_shapes(self) -> None:
         """Find all shapes anew when they are next asked for."""
+        self._change()
         self._shapes = None
+
+    def set_attribute(self, node: Node, name: str, value: Any) -> None:
+        """Set a node otherwise."""
+        self._change()
+        node.attributes[name] = value
 
     def set_input(self, node: Node, place: int, name: str) -> None:
         """Let a node read another tensor."""
+        self._change()
         old = node.inputs[place]
         node.inputs[place] = name
         if old not in node.inputs:
@@ -206,6 +242,7 @@ class Graph:
 
     def set_inputs(self, node: Node, names: Iterable[str]) -> None:
         """Let a node read other tensors, perhaps more or fewer."""
+        self._change()
         for name in node.inputs:
             self._readers.get(name, {}).pop(node, None)
         node.inputs = list(names)
@@ -230,6 +267,7 @@ class Graph:
             if maker is None or self.is_output(by):
                 self.make("Identity", [by], name)
                 return
+            self._change()
             place = maker.outputs.index(by)
             del self._makers[by]
             maker.outputs[place] = name
@@ -256,6 +294,9 @@ class Graph:
         Raises:
             BadModelError: They read from each other in a circle.
         """
+        return list(self.remembered("sorted nodes", self._sorted))
+
+    def _sorted(self) -> list[Node]:
         waiting = {node: self._inputs_to_wait_for(node) for node in self._nodes}
         ready = [node for node in reversed(self._nodes) if not waiting[node]]
         done: list[Node] = []
@@ -276,12 +317,12 @@ class Graph:
         return done
 
     def _inputs_to_wait_for(self, node: Node) -> set[str]:
-        return {name for name in (*node.inputs, *_captured_names(node)) if name in self._makers}
+        return {name for name in (*node.inputs, *self._inner_names.get(node, ())) if name in self._makers}
 
     def _all_readers(self, name: str) -> Iterator[Node]:
         yield from self._readers.get(name, ())
         if self._captured[name]:
-            yield from (node for node in self._nodes if name in _captured_names(node))
+            yield from (node for node, names in self._inner_names.items() if name in names)
 
 
 def tensor_array(tensor: onnx.TensorProto) -> Array:
@@ -295,17 +336,3 @@ def tensor_array(tensor: onnx.TensorProto) -> Array:
     except Exception as error:  # numpy and onnx raise many kinds
         raise BadModelError(f"its values cannot be read: {error}", where=f"tensor {tensor.name}") from error
     return array
-
-
-def _captured_names(node: Node) -> set[str]:
-    """Return every name that is read inside of a node's subgraphs, at any depth; too many do no harm."""
-    names: set[str] = set()
-    stack = node.subgraphs
-    while stack:
-        graph = stack.pop()
-        names.update(one.name for one in graph.output)
-        for inner in graph.node:
-            names.update(inner.input)
-            for attribute in inner.attribute:
-                stack += [attribute.g] if attribute.HasField("g") else list(attribute.graphs)
-    return names

@@ -53,8 +53,25 @@ class Node:
     @property
     def subgraphs(self) -> list[onnx.GraphProto]:
         """The graphs inside it: the branches of If, the body of Loop and Scan."""
-        values = [one if isinstance(one, list) else [one] for one in self.attributes.values()]
-        return [one for some in values for one in some if isinstance(one, onnx.GraphProto)]
+        found: list[onnx.GraphProto] = []
+        for value in self.attributes.values():
+            some = value if isinstance(value, list) else [value]
+            found += [one for one in some if isinstance(one, onnx.GraphProto)]
+        return found
+
+    @property
+    def captured(self) -> set[str]:
+        """Every name that is read inside of its subgraphs, at any depth; too many do no harm."""
+        names: set[str] = set()
+        stack = self.subgraphs
+        while stack:
+            graph = stack.pop()
+            names.update(one.name for one in graph.output)
+            for inner in graph.node:
+                names.update(inner.input)
+                for attribute in inner.attribute:
+                    stack += [attribute.g] if attribute.HasField("g") else list(attribute.graphs)
+        return names
 
     def input(self, place: int) -> str:
         """Return the name of an input, "" where it is left out."""

@@ -33,7 +33,7 @@ class PassReceipt:
         name: Its name in `PASSES`.
         purpose: What it is for.
         notes: What it rewrote, and what it declined in the end, with the reason.
-        seconds: How long it took, its proof included.
+        seconds: How long it took; with its proof where that had to be its own.
     """
 
     name: str
@@ -118,8 +118,8 @@ def optimize_model(
 ) -> Optimized:
     """Run passes in the order of `PASSES` until a round changes nothing.
 
-    Each pass works on a copy. With a judge the copy is executed after each pass that changed anything, and thrown away
-    if it computes something else.
+    With a judge the result is executed. If it computes something else, all is done anew and executed after each pass
+    that changed anything, and what that pass did is thrown away where the difference begins.
 
     Args:
         model: A graph; it is not changed.
@@ -141,47 +141,17 @@ def optimize_model(
         ({'Identity': 1, 'Relu': 1}, {'Relu': 1})
     """
     started = time.perf_counter()
-    facts = facts_of(engine)
-    chosen = _chosen(passes)
-    graph = graph_from_model(model)
-    before = graph.operators()
-    applied: dict[str, list[Note]] = {name: [] for name in chosen}
-    declined: dict[str, tuple[Note, ...]] = {}
-    seconds = dict.fromkeys(chosen, 0.0)
-    banned: set[str] = set()
-    rounds = 0
-    changed = True
-    while changed and rounds < MOST_ROUNDS:
-        changed, rounds = False, rounds + 1
-        graph.forget_shapes()
-        for name, one in chosen.items():
-            if name in banned:
-                continue
-            start = time.perf_counter()
-            graph, notes = _run(graph, name, one, facts, judge)
-            seconds[name] += time.perf_counter() - start
-            done = [note for note in notes if note.applied]
-            applied[name] += done
-            declined[name] = tuple(note for note in notes if not note.applied)
-            changed = changed or bool(done)
-            if any(note.layer == _REJECTED for note in notes) or name in facts.off:
-                banned.add(name)
-    receipts = tuple(
-        PassReceipt(
-            name=name,
-            purpose=one.purpose,
-            notes=(*applied[name], *declined.get(name, ())),
-            seconds=seconds[name],
-        )
-        for name, one in chosen.items()
-    )
-    made = model_from_graph(graph)
+    facts, chosen = facts_of(engine), _chosen(passes)
+    given = graph_from_model(model)
+    done = _until_nothing_changes(given, chosen, facts, None)
+    if judge and any(done.applied.values()) and _objection(done.graph, judge) is not None:
+        done = _until_nothing_changes(given, chosen, facts, judge)
     return Optimized(
-        model=made,
-        before=before,
-        after=graph.operators(),
-        passes=receipts,
-        rounds=rounds,
+        model=model_from_graph(done.graph),
+        before=given.operators(),
+        after=done.graph.operators(),
+        passes=done.receipts(chosen),
+        rounds=done.rounds,
         seconds=time.perf_counter() - started,
     )
 
@@ -201,6 +171,7 @@ def padded_by_convolutions(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 _REJECTED = "(all of it)"
+_UNEXPECTED = (LissomeError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
 def _chosen(names: Iterable[str] | None) -> dict[str, Pass[Any]]:
@@ -212,23 +183,96 @@ def _chosen(names: Iterable[str] | None) -> dict[str, Pass[Any]]:
     return {name: load_attribute(path)() for name, path in PASSES.items() if name in wanted}
 
 
-def _run(
-    graph: Graph, name: str, one: Pass[Any], facts: EngineFacts, judge: Judge | None
-) -> tuple[Graph, tuple[Note, ...]]:
-    """Run one pass on a copy and return the graph to go on with."""
-    if name in facts.off:
-        return graph, (Note("", f"cannot pay on {facts.name}: {facts.off[name]}", applied=False),)
-    copy = graph.copy()
+def _objection(graph: Graph, judge: Judge) -> str | None:
+    """Return what the judge says against a graph, or why it cannot be written."""
     try:
-        with np.errstate(all="ignore"):  # a file's weights may hold anything; the judge compares what comes of it
-            notes = one.run(copy, facts)
-        made = model_from_graph(copy) if judge and any(note.applied for note in notes) else None
-    except (LissomeError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
-        # A file may hold what no pass expects. The graph as it was is still right, so that is what goes on.
-        return graph, (Note(_REJECTED, f"taken back, since {type(error).__name__}: {error}", applied=False),)
-    if not any(note.applied for note in notes):
-        return graph, notes
-    reason = judge(made) if judge and made else None
-    if reason is not None:
-        return graph, (Note(_REJECTED, f"taken back, since {reason}", applied=False),)
-    return copy, notes
+        made = model_from_graph(graph)
+    except _UNEXPECTED as error:
+        return _said(error)
+    return judge(made)
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+class _Work:
+    """A graph on its way, and what was done to it.
+
+    Args:
+        graph: The graph as it came, which is left alone.
+        names: The passes.
+    """
+
+    def __init__(self, graph: Graph, names: Iterable[str]) -> None:
+        self.graph, self._spare = graph, graph.copy()
+        self.applied: dict[str, list[Note]] = {name: [] for name in names}
+        self._declined: dict[str, tuple[Note, ...]] = {}
+        self._seconds = dict.fromkeys(self.applied, 0.0)
+        self.banned: set[str] = set()
+        self.rounds = 0
+
+    def run(self, name: str, one: Pass[Any], facts: EngineFacts, judge: Judge | None) -> bool:
+        """Let a pass work, and tell whether it changed anything for good."""
+        started = time.perf_counter()
+        notes = self._notes(name, one, facts, judge)
+        self._seconds[name] += time.perf_counter() - started
+        done = [note for note in notes if note.applied]
+        self.applied[name] += done
+        self._declined[name] = tuple(note for note in notes if not note.applied)
+        if any(note.layer == _REJECTED for note in notes) or name in facts.off:
+            self.banned.add(name)
+        return bool(done)
+
+    def _notes(self, name: str, one: Pass[Any], facts: EngineFacts, judge: Judge | None) -> tuple[Note, ...]:
+        """Run a pass on the spare graph. One that it left alone serves the next pass, with all that is known of it."""
+        if name in facts.off:
+            return (Note("", f"cannot pay on {facts.name}: {facts.off[name]}", applied=False),)
+        version = self._spare.version
+        try:
+            with np.errstate(all="ignore"):  # a file's weights may hold anything; the judge compares what comes of it
+                notes = one.run(self._spare, facts)
+        except _UNEXPECTED as error:
+            # A file may hold what no pass expects. The graph as it was is still right, so that is what goes on.
+            notes, reason = (), _said(error)
+        else:
+            done = any(note.applied for note in notes)
+            reason = _objection(self._spare, judge) if judge and done else None
+        if reason is not None:
+            notes = (Note(_REJECTED, f"taken back, since {reason}", applied=False),)
+        fired = any(note.applied for note in notes)
+        if fired:
+            self.graph = self._spare
+        if fired or self._spare.version != version:
+            self._spare = self.graph.copy()
+        return notes
+
+    def look_again(self) -> None:
+        """Find all shapes anew: more may be known of what is left."""
+        self._spare.forget_shapes()
+
+    def receipts(self, chosen: Mapping[str, Pass[Any]]) -> tuple[PassReceipt, ...]:
+        """Return one receipt a pass."""
+        return tuple(
+            PassReceipt(
+                name=name,
+                purpose=one.purpose,
+                notes=(*self.applied[name], *self._declined.get(name, ())),
+                seconds=self._seconds[name],
+            )
+            for name, one in chosen.items()
+        )
+
+
+def _until_nothing_changes(
+    graph: Graph, chosen: Mapping[str, Pass[Any]], facts: EngineFacts, judge: Judge | None
+) -> _Work:
+    work = _Work(graph, chosen)
+    changed = True
+    while changed and work.rounds < MOST_ROUNDS:
+        changed, work.rounds = False, work.rounds + 1
+        work.look_again()
+        for name, one in chosen.items():
+            if name not in work.banned:
+                changed = work.run(name, one, facts, judge) or changed
+    return work

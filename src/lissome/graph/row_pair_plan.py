@@ -40,10 +40,15 @@ class HalfPlan:
 
 
 class Planner:
-    """Knows a graph's convolutions and makes plans of it.
+    """Knows a graph's convolutions and makes one plan of it.
 
     Args:
         graph: The graph, which is left alone.
+
+    Attributes:
+        numbers: Its convolutions.
+        refused: Which of them stay as they are, and why.
+        plan: The plan that gains in each of its regions.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -51,9 +56,9 @@ class Planner:
         found = {node: read_convolution(graph, node) for node in self._nodes if node.op == "Conv"}
         self.numbers: Mapping[Node, Convolution] = {node: one for node, one in found.items() if one is not None}
         self.refused: dict[Node, str] = {}
+        self.plan = self._plan()
 
-    def plan(self) -> HalfPlan:
-        """Return the plan that gains in each of its regions; `refused` tells which convolutions stay, and why."""
+    def _plan(self) -> HalfPlan:
         paired: dict[Node, float] = {}
         for node, numbers in self.numbers.items():
             gain = self._gain(node, numbers)

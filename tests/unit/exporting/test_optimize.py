@@ -82,6 +82,21 @@ def test_a_proof_sees_a_changed_weight(exported: Path) -> None:
     assert proof.compare(model).failure is not None
 
 
+def drawing(*more: onnx.NodeProto) -> onnx.ModelProto:
+    """A graph that draws random numbers."""
+    x, y = (onnx.helper.make_tensor_value_info(name, 1, [4]) for name in "xy")
+    nodes = [onnx.helper.make_node("RandomUniformLike", ["x"], ["r"]), *more]
+    nodes.append(onnx.helper.make_node("Add", ["x", nodes[-1].output[0]], ["y"]))
+    graph = onnx.helper.make_graph(nodes, "g", [x], [y])
+    return onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+
+
+def test_of_a_graph_that_draws_random_numbers_no_difference_says_anything() -> None:
+    proof = GraphProof(drawing())
+    with pytest.raises(BadModelError, match="gives other outputs each time"):
+        proof.compare(drawing(onnx.helper.make_node("Neg", ["r"], ["n"])))
+
+
 @pytest.mark.data
 @pytest.mark.parametrize("engine", [None, "onnxruntime"])
 @pytest.mark.parametrize("name", FILES)

@@ -44,6 +44,12 @@ def test_what_the_judge_refuses_is_taken_back_and_said(build):
     assert len(seen) >= 2
 
 
+def test_what_the_judge_likes_is_shown_once(build):
+    seen = []
+    done = optimize_model(network(build()), judge=lambda model: seen.append(model))
+    assert [one.SerializeToString() for one in seen] == [done.model.SerializeToString()]
+
+
 def test_only_the_named_passes_run(build):
     done = optimize_model(network(build()), passes=["eliminate_identities"])
     assert [one.name for one in done.passes] == ["eliminate_identities"]

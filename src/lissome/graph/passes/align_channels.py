@@ -60,7 +60,7 @@ class AlignChannels(Pass[Widening]):
             if one in found.rows or one in found.between:
                 weight, bias = _with_zeros(weight, 0, aligned - channels), _with_zeros(bias, 0, aligned - channels)
             if one in found.between:
-                one.attributes["group"] = aligned
+                graph.set_attribute(one, "group", aligned)
             set_convolution(graph, one, replace(numbers, weight=weight, bias=bias))
         graph.forget_shapes()
         return f"{channels} channels became {aligned}"

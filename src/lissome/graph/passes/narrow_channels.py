@@ -62,7 +62,7 @@ class NarrowChannels(Pass[Narrowing]):
             if one in found.rows or one in found.between:
                 weight, bias = weight[keep], bias[keep]
             if one in found.between:
-                one.attributes["group"] = len(keep)
+                graph.set_attribute(one, "group", len(keep))
             set_convolution(graph, one, replace(numbers, weight=weight, bias=bias))
         graph.forget_shapes()
         return f"{found.sizes[0]} channels became {len(keep)}"

@@ -29,28 +29,27 @@ class PairRows(Pass[HalfPlan]):
 
     def candidates(self, graph: Graph) -> Iterable[Node]:
         """The convolutions of three rows that the whole plan pairs."""
-        return list(Planner(graph).plan().paired)
+        return list(_planner(graph).plan.paired)
 
     def check(self, graph: Graph, node: Node, facts: EngineFacts) -> HalfPlan | Refusal | None:
         """The plan for the whole graph pairs it."""
-        planner = Planner(graph)
-        plan = planner.plan()
-        if node in plan.paired:
-            return plan
+        planner = _planner(graph)
+        if node in planner.plan.paired:
+            return planner.plan
         return Refusal(planner.refused[node]) if node in planner.refused else None
 
     def rewrite(self, graph: Graph, node: Node, match: HalfPlan) -> str:
         """Carry out the whole plan."""
-        _carry_out(graph, Planner(graph), match)
+        _carry_out(graph, _planner(graph), match)
         return f"{len(match.paired)} convolutions go by pairs of rows"
 
     def run(self, graph: Graph, facts: EngineFacts) -> tuple[Note, ...]:
-        """Plan once, and carry that out."""
+        """Carry out the whole plan, with a note a region."""
         refusal = self.requires(graph, facts)
         if refusal is not None:
             return (Note("", refusal.reason, applied=False),)
-        planner = Planner(graph)
-        plan = planner.plan()
+        planner = _planner(graph)
+        plan = planner.plan
         notes = []
         for nodes, _ in plan.regions:
             pairs = sum(one in plan.paired for one in nodes)
@@ -58,6 +57,11 @@ class PairRows(Pass[HalfPlan]):
             notes.append(Note(label, f"{pairs} convolutions on {len(nodes)} nodes of halves go by pairs of rows"))
         _carry_out(graph, planner, plan)
         return (*notes, *(Note(str(node), reason, applied=False) for node, reason in planner.refused.items()))
+
+
+def _planner(graph: Graph) -> Planner:
+    """Return the planner of a graph as it is."""
+    return graph.remembered(Planner, lambda: Planner(graph))
 
 
 def _carry_out(graph: Graph, planner: Planner, plan: HalfPlan) -> None:
