@@ -229,6 +229,7 @@ class _Work:
         if name in facts.off:
             return (Note("", f"cannot pay on {facts.name}: {facts.off[name]}", applied=False),)
         version = self._spare.version
+        reason: str | None = None
         try:
             with np.errstate(all="ignore"):  # a file's weights may hold anything; the judge compares what comes of it
                 notes = one.run(self._spare, facts)
@@ -236,8 +237,8 @@ class _Work:
             # A file may hold what no pass expects. The graph as it was is still right, so that is what goes on.
             notes, reason = (), _said(error)
         else:
-            done = any(note.applied for note in notes)
-            reason = _objection(self._spare, judge) if judge and done else None
+            if judge and any(note.applied for note in notes):
+                reason = _objection(self._spare, judge)
         if reason is not None:
             notes = (Note(_REJECTED, f"taken back, since {reason}", applied=False),)
         fired = any(note.applied for note in notes)
