@@ -126,7 +126,8 @@ class Parity:
         """What a reader must know of what it was compared with; "" where that is the network in float32."""
         if self.float32_rel is None:
             return ""
-        return f"agrees with the network in float64, from which PyTorch's own float32 is {self.float32_rel:.1e} away"
+        away = max(one.max_rel for one in self.outputs)
+        return f"is {away:.1e} from the network in float64, from which PyTorch's own float32 is {self.float32_rel:.1e}"
 
     @property
     def failure(self) -> str | None:
