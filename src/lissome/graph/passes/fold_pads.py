@@ -55,7 +55,7 @@ class FoldPads(Pass[FoldablePad]):
         """Widen the paddings and leave the frame out."""
         for conv in match.convs:
             own = conv.get("pads", [0] * len(match.sides))
-            conv.attributes["pads"] = [one + more for one, more in zip(own, match.sides, strict=True)]
+            graph.set_attribute(conv, "pads", [one + more for one, more in zip(own, match.sides, strict=True)])
         for reader in graph.readers(node.output):
             graph.set_input(reader, 0, node.input(0))
         graph.remove(node)
