@@ -3,11 +3,16 @@
 Run from the project's root, with the data of `docs/data.md`:
 
     pip install -r benchmarks/requirements.txt
-    python benchmarks/automatic.py --only-search    # the searches and trainings; they time networks in pairs meanwhile
+    python benchmarks/automatic.py --only-rivals    # trains what the search must beat; may run beside other work
+    python benchmarks/automatic.py --only-search    # the searches; they time networks in pairs meanwhile
     python benchmarks/automatic.py                  # alone on the machine: times, reads the test images, writes
 
 Everything finished lies in `runs/automatic`; started again, it goes on. Parts can be run alone: `--parts resnet56 lite0
 kills`. Every choice is made on validation images; the test images give the final figures.
+
+The published weights of ResNet-56 were trained on all 50,000 images, so they know the validation images by heart
+(99.96 %, and 93.39 % on the test images): there any network that is trained again loses more than on images that
+nobody has seen. What may be lost on them is therefore what the recipe written by hand loses on them.
 """
 
 import argparse
@@ -44,6 +49,7 @@ from lissome.models.create import create
 from lissome.models.weights import load_weights
 from lissome.runtimes.artifact import Artifact, load
 from lissome.timing.engine_figures import measure_on_engine
+from lissome.training.evaluate import evaluate
 from lissome.training.optimizers import SGD
 from lissome.training.train import Train
 from lissome.tuning.search import SearchRun, search
@@ -58,9 +64,9 @@ NAME = "automatic"
 RUNS = Path("runs", NAME)
 ENGINES = ("onnxruntime", "ncnn")
 PARTS = ("resnet56", "lite0", "kills")
-DROP = 0.005
 PEER_FACTOR = 2.0
 HAND = "seven_blocks"
+HAND_NAME = "by hand, int8"
 """The best recipe written by hand, of `blocks_and_widths.py`."""
 KILLS = 10
 SMALL = ["compress", "resnet20", "--data", "sample", "--on", "onnxruntime", "--max-drop", "2%", "--seed", "1"]
@@ -76,12 +82,13 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0, help="time for the final pairs on each engine")
     parser.add_argument("--trial", type=int, default=None, help="so many images of each split, to try the script")
     parser.add_argument("--trials", type=int, default=12, help="trials of the searches that are killed")
+    parser.add_argument("--only-rivals", action="store_true", help="train the others of ResNet-56, and stop")
     parser.add_argument("--only-search", action="store_true", help="stop before the final timing")
     arguments = parser.parse_args()
     parts: dict[str, Any] = {}
     for name in arguments.parts:
         parts[name] = {"resnet56": resnet56, "lite0": lite0, "kills": kills}[name](arguments)
-    if arguments.only_search or arguments.trial:
+    if arguments.only_rivals or arguments.only_search or arguments.trial:
         print(json.dumps(parts, indent=1))
         return
     for name, part in parts.items():
@@ -100,20 +107,28 @@ def resnet56(arguments: argparse.Namespace) -> dict[str, Any]:
     task = _cut(Task.from_cifar10(data / "cifar10"), arguments.trial)
     found: dict[str, SearchResult] = {}
     with TerminalProgress() as progress:
+        progress.say("== the others")
+        with RunDirectory(RUNS / "others") as memory:
+            context = Context(task, seed=0, original=original, progress=progress, memory=memory)
+            chosen = rivals(arguments.epochs)
+            if arguments.only_search:
+                chosen = {HAND_NAME: chosen[HAND_NAME]}
+            others = {name: one.apply(original, context) for name, one in chosen.items()}
+        drop = _lost(original, others[HAND_NAME], task)
+        progress.say(f"the recipe written by hand loses {100 * drop:.2f} points on the validation images")
+        if arguments.only_rivals:
+            return {"drop": drop}
         for engine in arguments.engines:
             progress.say(f"== search on {engine}")
             found[engine] = search(
                 original,
                 task,
-                limit=Limit(max_drop=DROP),
+                limit=Limit(max_drop=drop),
                 on=(engine,),
                 budget=SearchBudget(minutes=arguments.minutes, full_epochs=arguments.epochs),
                 run=SearchRun(path=RUNS / f"resnet56-{engine}", name=f"resnet56-{engine}", progress=progress),
             )
             progress.say(str(found[engine]))
-        with RunDirectory(RUNS / "others") as memory:
-            context = Context(task, seed=0, original=original, progress=progress, memory=memory)
-            others = {name: one.apply(original, context) for name, one in rivals(arguments.epochs).items()}
     if arguments.only_search:
         return {engine: one.to_dict()["final"] for engine, one in found.items()}
     return {
@@ -129,8 +144,14 @@ def rivals(epochs: int) -> dict[str, Recipe]:
     return {
         "int8 alone": Recipe(Quantize()),
         "torch-pruning 2x, int8": Recipe(PeerPruning(factor=PEER_FACTOR), tuning, Quantize()),
-        "by hand, int8": Recipe(*hand.steps, Quantize()),
+        HAND_NAME: Recipe(*hand.steps, Quantize()),
     }
+
+
+def _lost(original: nn.Module, hand: Outcome, task: Task) -> float:
+    """Return the share of the validation images that the recipe written by hand loses."""
+    whole, left = (evaluate(one, task.validation, task.metric) for one in (original, hand.model))
+    return whole - left
 
 
 def _measured(
@@ -164,6 +185,7 @@ def _measured(
         "rounds": figures.timing.rounds,
         "disturbed": figures.timing.stalled,
         "trials": len(found.trials),
+        "max_drop_on_validation": found.limit.max_drop,
         "minutes": found.seconds / 60,
         "verdict": found.verdict,
         "recipe": found.winner.recipe_toml,
@@ -262,7 +284,8 @@ def page(table: Mapping[str, Any]) -> str:
     texts = []
     for engine, part in table.get("resnet56", {}).items():
         head = (
-            f"ResNet-56 on CIFAR-10, {engine}, one thread, drop ≤ {100 * DROP:g} points, "
+            f"ResNet-56 on CIFAR-10, {engine}, one thread, at most "
+            f"{100 * part['max_drop_on_validation']:.2f} points lost on the validation images, as by hand, "
             f"{part['minutes']:.0f} minutes, {part['trials']} trials, {part['rounds']} rounds: {part['verdict']}.\n\n"
             f"| {engine} | accuracy | points | file, KiB | over float32 | what was found, over it |\n"
             "|---|---|---|---|---|---|\n"

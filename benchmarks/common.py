@@ -24,6 +24,13 @@ def write_result(name: str, table: dict[str, Any]) -> None:
     write_text(RESULTS / f"{name}.json", json.dumps(table, indent=1) + "\n")
 
 
+def read_result(name: str) -> dict[str, Any]:
+    """Return what an earlier run has written to `results/NAME.json`; {} where none has."""
+    path = RESULTS / f"{name}.json"
+    result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return result
+
+
 def write_section(page: str, name: str, text: str) -> None:
     """Put text between ``<!-- NAME -->`` and ``<!-- end of NAME -->`` of `docs/PAGE`."""
     path = Path(__file__).parent.parent / "docs" / page

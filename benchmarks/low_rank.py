@@ -1,9 +1,11 @@
-"""Low rank on CIFAR-10: ResNet-20 by each method, beside pruned channels; accuracy, multiply-adds, measured time.
+"""Low rank on CIFAR-10: a network by each method, beside pruned channels; accuracy, multiply-adds, measured time.
 
 Run from the project's root, with the data of `docs/data.md`:
 
     python benchmarks/low_rank.py --only-train   # may run beside other work, goes on where it stopped
     python benchmarks/low_rank.py                # the rest; times engines, so nothing else may run
+
+`--network` names one; the others' results stay. The VGG is the one that `small_files.py` has trained, and kept.
 
 Ranks and widths are chosen without the test images, which give the final figures, once, on the engine. The table by
 time says how many layers each method would split if the engine's own times decide.
@@ -18,8 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import nn
 
-from common import machine_and_versions, write_result, write_section
+from common import machine_and_versions, read_result, write_result, write_section
 from lissome.cli.progress import TerminalProgress
 from lissome.compression.factorization.factorize_convs import FactorizeConvs
 from lissome.compression.factorization.ranks import CostShare, Energy
@@ -41,18 +44,22 @@ from lissome.timing.measure_factors import measure_factors
 from lissome.training.optimizers import SGD
 from lissome.training.recalibrate_batch_norm import RecalibrateBatchNorm
 from lissome.training.train import Train
+from small_files import trained as trained_vgg
 
 ENGINE = "onnxruntime"
 METHODS = ("channel", "spatial", "tucker", "cp")
 WEIGHTS = {"resnet20": "resnet20-12fca82f.th", "resnet56": "resnet56-4bfd9763.th"}
+NETWORKS = (*WEIGHTS, "vgg")
+NAME = "low_rank"
 
 
 def main() -> None:
     """Factorize, train, measure, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--network", choices=WEIGHTS, default="resnet20")
+    parser.add_argument("--network", choices=NETWORKS, default="resnet20")
     parser.add_argument("--keep", type=float, default=0.6, help="share of the multiply-adds")
     parser.add_argument("--epochs", type=int, default=2, help="of each fine-tuning")
+    parser.add_argument("--train-epochs", type=int, default=18, help="that the VGG was trained for from scratch")
     parser.add_argument("--limit", type=int, default=None, help="training images, for a try; nothing is written")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
     parser.add_argument("--seconds", type=float, default=30.0, help="time for the networks on the engine")
@@ -63,10 +70,9 @@ def main() -> None:
     task = Task.from_cifar10(data / "cifar10")
     if arguments.limit:
         task = replace(task, train=task.train.subset(np.arange(arguments.limit)), test=task.test.subset(np.arange(200)))
-    model = create(arguments.network)
-    load_weights(model, data / "weights/cifar10_resnet_akamaster" / WEIGHTS[arguments.network])
     folder = Path("runs") / f"low_rank_{arguments.network}"
     with TerminalProgress() as progress, RunDirectory(folder) as run:
+        model = network(arguments, Context(task, seed=0, progress=progress), data)
         context = Context(task, seed=0, original=model, progress=progress, memory=run)
         outcomes = {"as it is": Recipe().apply(model, context)}
         for name, step in candidates(arguments).items():
@@ -75,19 +81,28 @@ def main() -> None:
             outcomes[name] = Recipe(step, RecalibrateBatchNorm(), train).apply(model, context)
         if arguments.only_train:
             return
-        table = {
-            **machine_and_versions(ENGINE),
-            "seed": 0,
-            **{name: getattr(arguments, name) for name in ("network", "keep", "epochs")},
+        measured = {
+            **{name: getattr(arguments, name) for name in ("keep", "epochs")},
             "candidates": timed(outcomes, context, arguments),
             "by_time": by_time(context, arguments, folder),
         }
     if arguments.limit:
-        print(json.dumps(table["by_time"], indent=1))
-        print(page(table))
+        print(json.dumps(measured["by_time"], indent=1))
+        print(page(arguments.network, measured))
         return
-    write_result("low_rank", table)
-    write_section("low_rank.md", "results", page(table))
+    networks = {**read_result(NAME).get("networks", {}), arguments.network: measured}
+    write_result(NAME, {**machine_and_versions(ENGINE), "seed": 0, "networks": networks})
+    write_section("low_rank.md", "results", "\n\n".join(page(name, networks[name]) for name in networks))
+
+
+def network(arguments: argparse.Namespace, context: Context, data: Path) -> nn.Module:
+    """Return the trained network that is made smaller."""
+    if arguments.network == "vgg":
+        with RunDirectory("runs/small_files_vgg") as kept:
+            return trained_vgg(arguments, replace(context, memory=kept), data)
+    model = create(arguments.network)
+    load_weights(model, data / "weights/cifar10_resnet_akamaster" / WEIGHTS[arguments.network])
+    return model
 
 
 def candidates(arguments: argparse.Namespace) -> dict[str, Step]:
@@ -148,10 +163,10 @@ def by_time(context: Context, arguments: argparse.Namespace, folder: Path) -> di
     return rows
 
 
-def page(table: dict[str, Any]) -> str:
-    """Return the tables as text."""
+def page(network: str, table: dict[str, Any]) -> str:
+    """Return one network's tables as text."""
     lines = [
-        f"{table['network']}, CIFAR-10, {table['epochs']} epochs beside the uncompressed network, {ENGINE}, one "
+        f"{network}, CIFAR-10, {table['epochs']} epochs beside the uncompressed network, {ENGINE}, one "
         "thread, float32:",
         "",
         "| network | accuracy | params | MACs, M | ms | times faster |",

@@ -76,9 +76,10 @@ def optimize(
 ) -> OptimizeOutcome:
     """Make an ONNX graph smaller and quicker without changing what it computes.
 
-    After each pass that changed anything the graph is executed, node by node, and compared with the original; a pass
-    that changes a result is taken back. A file is first opened in a process of its own, so that one which crashes or
-    hangs whoever loads it is an error and nothing worse; a model that is already in memory is taken as it is.
+    The result is executed, node by node, and compared with the original. If it computes something else, all is done
+    anew with a comparison after each pass, and the pass that changes a result is taken back. A file is first opened in
+    a process of its own, so that one which crashes or hangs whoever loads it is an error and nothing worse; a model
+    that is already in memory is taken as it is.
 
     Args:
         source: An .onnx file, or a model in memory, which is not changed.
