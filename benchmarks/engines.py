@@ -10,8 +10,8 @@ Parity: each network (random weights, batch statistics of real pictures) is conv
 PyTorch on real pictures, in a process of its own: should that end early, the engine it was at gets a cell with the
 reason, and a new process goes on with the next. LiteRT and ExecuTorch take minutes a network:
 `--engines litert --one-per-family`, in an environment that has them.
-Tuned: `build` against every engine at its default settings in float32, in pairs, one thread, three sessions of each in
-turn.
+Tuned: `build` against every engine at its default settings in float32, in pairs, one thread, in sittings, each with
+sessions opened anew.
 Finished cells are kept in `runs/engines`; started again, it goes on. Writes `results/engines.json` and
 `docs/engines.md` of all cells there are, or both into the folder of `--trial`.
 """
@@ -23,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +46,8 @@ from lissome.models.catalog import CATALOG
 from lissome.models.create import create
 from lissome.runtimes.table import get_runtime
 from lissome.timing.pinned import pinned
-from lissome.timing.session_turns import SESSIONS, SessionTurns
-from lissome.timing.sessions import Runs, measure_sessions
+from lissome.timing.sessions import Runs
+from lissome.timing.sittings import SITTINGS, measure_sittings
 from lissome.tuning.budget import Budget
 from lissome.tuning.build import build
 
@@ -242,24 +242,24 @@ def tuned_cell(name: str, seconds: float) -> dict[str, Any]:
         folder = Path(temporary)
         made = build(model, folder / "tuned.lissome", context=context, budget=Budget(seconds=seconds))
         with pinned(1):
-            sessions: dict[str, Runs] = {"tuned": SessionTurns(made.artifact.session)}
+            openers: dict[str, Callable[[], Runs]] = {"tuned": made.artifact.session}
             for engine in (*ENGINES, "torch"):
                 try:
                     get_runtime(engine).require()
                     plain = export(model, folder / f"{engine}.lissome", runtimes=[engine], context=context)
-                    sessions[engine] = SessionTurns(plain.session)
+                    openers[engine] = plain.session
                 except LissomeError as error:
                     failed[engine] = str(error)
             first = samples.inputs[0][:1].numpy()
-            timing = measure_sessions(sessions, first, baseline="tuned", rounds=50, seconds=seconds, seed=SEED)
-    best = min((one for one in sessions if one != "tuned"), key=lambda one: timing.latency(one).median_ms)
+            timing = measure_sittings(openers, first, baseline="tuned", seconds=seconds, seed=SEED)
+    best = min((one for one in openers if one != "tuned"), key=lambda one: timing.latency(one).median_ms)
     return {
         "name": name,
         "chosen": made.chosen.to_dict(),
         "candidates": [one.to_dict() for one in made.candidates],
         "rounds": timing.rounds,
-        "sessions_each": SESSIONS,
-        "latency_ms": {one: timing.latency(one).to_dict() for one in sessions},
+        "sittings": SITTINGS,
+        "latency_ms": {one: timing.latency(one).to_dict() for one in openers},
         "best_default": best,
         "speedup_over_best_default": timing.speedup("tuned", over=best).to_dict(),
         "failed": failed,

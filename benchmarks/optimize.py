@@ -8,8 +8,9 @@ Run from the project's root, alone on the machine, since both parts are timed:
 
 Networks are exported with seeded random weights (speed does not depend on them; RepVGG in its train form). Finished
 cells are kept in `runs/optimize`; started again, it goes on with the next. Latency is of one image on one thread, all
-graphs of a network in turn, round by round; the ratios are medians of the rounds' own ratios with a 95 % interval. The
-result of all cells there are goes to `results/optimize.json` and into `docs/optimize.md`.
+graphs of a network in turn, in sittings, each with sessions opened anew; the ratios are medians of the sittings' own
+ratios with a 95 % interval. The result of all cells there are goes to `results/optimize.json` and
+`docs/optimize.md`.
 """
 
 import argparse
@@ -102,12 +103,12 @@ def latency(name: str, model: onnx.ModelProto, engine: str, seconds: float) -> d
         "nodes": {key: len(graph.graph.node) for key, graph in graphs.items()},
         "max_rel": {key: proof.compare(graph).max_rel for key, graph in graphs.items()},
         "fired": {one.name: one.fired for one in outcome.optimized.passes if one.fired},
-        "ratios": (np.asarray(timing.samples_ms[PLAIN]) / np.asarray(timing.samples_ms[OURS])).tolist(),
+        "ratios": timing.ratios(OURS).tolist(),
     }
 
 
 def geometric_mean(cells: list[dict[str, Any]]) -> dict[str, float]:
-    """Return the geometric mean of the networks' median ratios, its interval from resampling each network's rounds."""
+    """Return the geometric mean of the networks' median ratios, its interval from resampling their sittings."""
     generator = np.random.default_rng(SEED)
     medians = np.asarray([np.log(np.median(cell["ratios"])) for cell in cells])
     drawn = np.zeros((RESAMPLES, len(cells)))

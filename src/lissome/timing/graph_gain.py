@@ -1,6 +1,7 @@
 """What an optimized graph gains on an engine: both in turn, by pairs."""
 
 import tempfile
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -14,8 +15,8 @@ from lissome.runtimes.protocol import ReadsOnnx
 from lissome.runtimes.table import get_runtime
 from lissome.timing.measure import Timing
 from lissome.timing.pinned import pinned
-from lissome.timing.session_turns import SessionTurns
-from lissome.timing.sessions import Runs, measure_sessions
+from lissome.timing.sessions import Runs
+from lissome.timing.sittings import measure_sittings
 
 BEFORE, AFTER = "before", "after"
 
@@ -29,7 +30,7 @@ def measure_graphs(
     threads: int = 1,
     seed: int = 0,
 ) -> Timing:
-    """Time ONNX graphs of the same inputs against each other, one sample a call, three sessions of each in turn.
+    """Time ONNX graphs of the same inputs against each other, one sample a call, in sittings of their own.
 
     Args:
         graphs: By name.
@@ -53,13 +54,13 @@ def measure_graphs(
     ]
     noise = [np.asarray(one, dtype=np.float32) for one in noise_for(single, seed).values()]
     with pinned(threads), tempfile.TemporaryDirectory() as folder:
-        sessions: dict[str, Runs] = {}
+        openers: dict[str, Callable[[], Runs]] = {}
         for name, graph in graphs.items():
             place = Path(folder, name)
             place.mkdir()
             (place / "given.onnx").write_bytes(serialized(graph))
             runtime.convert(place / "given.onnx", place)
             # The first is the graph's own: int8 where it is quantized, else float32.
-            load = partial(runtime.load, place, threads=threads, precision=runtime.offers(place)[0])
-            sessions[name] = SessionTurns(load)
-        return measure_sessions(sessions, *noise, baseline=baseline, rounds=50, seconds=seconds, seed=seed)
+            precision = runtime.offers(place)[0]
+            openers[name] = partial(runtime.load, place, threads=threads, precision=precision)
+        return measure_sittings(openers, *noise, baseline=baseline, seconds=seconds, seed=seed)

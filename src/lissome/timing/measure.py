@@ -20,7 +20,7 @@ from lissome.core.errors import SettingError
 from lissome.core.names import choose
 from lissome.core.text_table import render
 from lissome.timing.preemption import involuntary_switches
-from lissome.timing.statistics import Floats, Interval, median_interval, stalled_rounds
+from lissome.timing.statistics import Floats, Interval, median_interval, order_interval, stalled_rounds
 
 TIGHT = 0.01
 """An interval is tight when half its width is at most this share of the median: enough to decide on."""
@@ -82,12 +82,15 @@ class Timing:
         baseline: What the others are compared with, or None.
         stalled: How many rounds were disturbed and left out.
         seed: Seed of the order and of the intervals.
+        sittings: How many of the rounds were timed in each sitting, where the candidates were opened anew; () where all
+            were timed in one.
     """
 
     samples_ms: Mapping[str, tuple[float, ...]]
     baseline: str | None
     stalled: int
     seed: int
+    sittings: tuple[int, ...] = ()
 
     @property
     def rounds(self) -> int:
@@ -102,8 +105,8 @@ class Timing:
         """
         return latency_of(np.asarray(choose(self.samples_ms, name, "candidate")))
 
-    def speedup(self, name: str, over: str | None = None) -> Interval:
-        """Return how many times quicker a candidate is, as the median of the rounds' own ratios.
+    def ratios(self, name: str, over: str | None = None) -> Floats:
+        """Return how many times quicker a candidate was, each time that says so by itself: (rounds,) or (sittings,).
 
         Args:
             name: The candidate.
@@ -117,12 +120,30 @@ class Timing:
         if other is None:
             raise SettingError("there is no baseline", where="Timing.speedup", fix="give over=")
         slow = np.asarray(choose(self.samples_ms, other, "candidate"))
-        ratios = slow / np.asarray(choose(self.samples_ms, name, "candidate"))
-        return median_interval(ratios, np.random.default_rng(self.seed))
+        ratios: Floats = slow / np.asarray(choose(self.samples_ms, name, "candidate"))
+        if not self.sittings:
+            return ratios
+        return np.asarray([np.median(one) for one in np.split(ratios, np.cumsum(self.sittings)[:-1])])
+
+    def speedup(self, name: str, over: str | None = None) -> Interval:
+        """Return how many times quicker a candidate is, as the median of the rounds' (or sittings') own ratios.
+
+        Args:
+            name: The candidate.
+            over: What it is compared with; None takes the baseline.
+
+        Raises:
+            SettingError: There is nothing to compare with.
+            UnknownNameError: There is no such candidate.
+        """
+        ratios = self.ratios(name, over)
+        return order_interval(ratios) if self.sittings else median_interval(ratios, np.random.default_rng(self.seed))
 
     def to_dict(self) -> dict[str, Any]:
         """Return all figures as plain JSON values."""
         table: dict[str, Any] = {"rounds": self.rounds, "stalled": self.stalled, "baseline": self.baseline}
+        if self.sittings:
+            table["sittings"] = len(self.sittings)
         table["candidates"] = {name: self.latency(name).to_dict() for name in self.samples_ms}
         if self.baseline:
             others = [name for name in self.samples_ms if name != self.baseline]

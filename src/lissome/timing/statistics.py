@@ -1,5 +1,6 @@
 """The few statistics that timing needs: a median with its interval, and which rounds were stalls."""
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -57,6 +58,34 @@ def median_interval(values: Floats, generator: np.random.Generator) -> Interval:
     picks = generator.integers(0, len(values), size=(RESAMPLES, len(values)))
     low, high = np.percentile(np.median(values[picks], axis=1), (2.5, 97.5))
     return Interval(float(np.median(values)), float(low), float(high))
+
+
+def order_interval(values: Floats) -> Interval:
+    """Return the median of a few independent values and an interval that covers the true one in ≥ 95 % of cases.
+
+    Its ends are values themselves, so nothing is assumed of how they scatter. Below six values even the least and the
+    greatest do not reach 95 %; they are taken all the same.
+
+    Args:
+        values: Shape (n,), n ≥ 1.
+
+    Source:
+        Thompson 1936, "On confidence ranges for the median and other expectation distributions".
+
+    Example:
+        >>> order_interval(np.arange(9.0))
+        Interval(median=4.0, low=1.0, high=7.0)
+    """
+    ordered = np.sort(values)
+    outside = 0  # how many values at each end are left out
+    while _chance_of_fewer(outside + 1, len(ordered)) <= 0.025:
+        outside += 1
+    return Interval(float(np.median(ordered)), float(ordered[outside]), float(ordered[-1 - outside]))
+
+
+def _chance_of_fewer(count: int, throws: int) -> float:
+    """Return the chance that at most `count` of so many values lie below the true median."""
+    return sum(math.comb(throws, one) for one in range(count + 1)) / 2.0**throws
 
 
 def stalled_rounds(times: Floats) -> npt.NDArray[np.bool_]:

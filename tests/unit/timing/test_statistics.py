@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lissome.timing.statistics import Interval, median_interval, stalled_rounds
+from lissome.timing.statistics import Interval, median_interval, order_interval, stalled_rounds
 
 
 def test_the_interval_covers_the_true_median_about_as_often_as_it_says():
@@ -33,6 +33,19 @@ def test_an_interval_prints_and_becomes_plain_values():
     assert interval.half_width == 0.2
     assert interval.to_dict() == {"median": 1.25, "low": 1.0, "high": 1.5}
     assert Interval(0.0, 0.0, 0.0).half_width == float("inf")
+
+
+@pytest.mark.parametrize("count", [6, 7, 8, 9, 12, 20])
+def test_an_interval_of_a_few_values_covers_the_true_median_in_95_percent_at_least(count):
+    generator = np.random.default_rng(count)
+    intervals = [order_interval(generator.lognormal(0.0, 0.3, count)) for _ in range(2000)]
+    assert np.mean([one.low <= 1.0 <= one.high for one in intervals]) >= 0.95 - 0.01
+
+
+def test_more_values_leave_more_of_them_out():
+    assert order_interval(np.arange(5.0)) == Interval(2.0, 0.0, 4.0)
+    assert order_interval(np.arange(8.0)[::-1]) == Interval(3.5, 0.0, 7.0)
+    assert order_interval(np.arange(20.0)) == Interval(9.5, 5.0, 14.0)
 
 
 def test_a_stall_of_one_candidate_disturbs_the_round():

@@ -139,6 +139,18 @@ def test_hints_compare_maps_through_an_adapter_that_learns() -> None:
     assert adapters[0].weight.grad.norm() > 0
 
 
+def test_hints_compare_maps_of_as_many_channels_as_they_are() -> None:
+    torch.manual_seed(0)
+    transfer = ls.transfers.FeatureHints()
+    ours, theirs = torch.randn(4, 3, 6, 6), torch.randn(4, 3, 6, 6)
+    adapters = transfer.adapters([ours.shape], [theirs.shape])
+    assert not list(adapters.parameters())
+    student, teacher = Answer(torch.zeros(4, 2), (ours,)), Answer(torch.zeros(4, 2), (theirs,))
+    found = transfer.loss(student, teacher, torch.zeros(4), adapters)
+    assert found.item() == pytest.approx(float((ours - theirs).square().mean()))
+    assert transfer.loss(student, student, torch.zeros(4), adapters).item() == 0
+
+
 def test_relations_are_those_of_the_figure_not_of_its_place_or_size() -> None:
     points = torch.tensor([[0.0, 0.0], [3.0, 0.0], [0.0, 4.0]])
     moved = 2 * points @ torch.tensor([[0.0, 1.0], [-1.0, 0.0]]) + 7

@@ -12,19 +12,20 @@ from lissome.training.transfers.transfer import Answer, FeatureTransfer
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureHints(FeatureTransfer):
-    """Mean squared difference between the teacher's maps and the student's, brought to their channels by a 1x1.
+    """Mean squared difference between the teacher's maps and the student's.
 
-    The 1x1 convolutions are trained with the student and left behind. A map of another size is resampled to the
-    teacher's.
+    Where the channels differ in number, a 1x1 convolution brings the student's to the teacher's; it is trained with the
+    student and left behind. Where they do not, as at the heads of a pruned detector, the maps themselves are compared.
+    A map of another size is resampled to the teacher's.
 
     Source:
         Romero et al. 2015, FitNets: Hints for Thin Deep Nets, arXiv:1412.6550, equation 3.
     """
 
     def adapters(self, student: Sequence[torch.Size], teacher: Sequence[torch.Size]) -> nn.ModuleList:
-        """Return a 1x1 convolution a pair of layers."""
-        pairs = zip(student, teacher, strict=True)
-        return nn.ModuleList(nn.Conv2d(one[1], other[1], 1) for one, other in pairs)
+        """Return a 1x1 convolution for each pair of layers that needs one."""
+        pairs = ((one[1], other[1]) for one, other in zip(student, teacher, strict=True))
+        return nn.ModuleList(nn.Identity() if one == other else nn.Conv2d(one, other, 1) for one, other in pairs)
 
     def loss(self, student: Answer, teacher: Answer, labels: Tensor, adapters: nn.ModuleList) -> Tensor:
         """Compare the maps, each pair weighing the same."""
