@@ -17,6 +17,7 @@ from lissome.cli.list import list_table
 from lissome.cli.measure import measure
 from lissome.cli.measure_device import measure_device
 from lissome.cli.optimize import optimize
+from lissome.cli.partition import partition
 from lissome.cli.profile import profile
 from lissome.cli.quantize import quantize
 from lissome.cli.recommend import recommend
@@ -44,6 +45,7 @@ app.command()(watch)
 app.command()(quantize)
 app.command()(export)
 app.command()(optimize)
+app.command()(partition)
 app.command()(build)
 app.command()(bench)
 app.command()(bundle)

@@ -2,6 +2,7 @@
 
 import importlib.util
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,20 @@ def context_of(model: str, data: str | None, shape: tuple[int, ...] | None, seed
         raise SettingError("the input shape is not known", where=model, fix="add --input 1x3x224x224 or --data")
     example = torch.zeros(shape or (1, *entry.input))  # type: ignore[union-attr]
     return Context(example=example, seed=seed, progress=progress)
+
+
+def find_plugins(name: str) -> dict[str, Callable[..., Any]]:
+    """Return what a function in a user's file gives: functions by the layer or operator that they stand for.
+
+    Raises:
+        SettingError: There is no such file or function, it fails, or gives something else.
+    """
+    found = _call(name, SettingError)
+    if not isinstance(found, dict) or not found or not all(map(callable, found.values())):
+        raise SettingError(
+            f"gives {type(found).__name__}, no functions by name", where=name, fix='return {"operator": function}'
+        )
+    return found
 
 
 def _call(name: str, kind: type[LissomeError]) -> Any:

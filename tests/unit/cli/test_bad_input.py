@@ -257,6 +257,14 @@ def test_a_users_network_needs_an_input_shape(refused: Refusal, tmp_path: Path) 
         assert "add --input" in refused(line)
 
 
+def test_partition_needs_two_engines_and_functions_by_name(refused: Refusal, tmp_path: Path) -> None:
+    assert "both engines are ncnn" in refused("partition resnet20 --on ncnn --rest ncnn")
+    assert "no runtime is called 'nccn'" in refused("partition resnet20 --on nccn")
+    (tmp_path / "my.py").write_text("def plugins():\n    return [abs]\n")
+    assert "gives list, no functions by name" in refused("partition resnet20 --on ncnn --plugins my.py:plugins")
+    assert "no such file" in refused("partition resnet20 --on ncnn --plugins other.py:plugins")
+
+
 def test_ghosts_need_images_and_a_page_that_can_be_written(refused: Refusal, tmp_path: Path) -> None:
     assert "--data: is missing" in refused("ghosts resnet20")
     assert "threshold is 2" in refused("ghosts resnet20 --data sample --images 2 --threshold 2")

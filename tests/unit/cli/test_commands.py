@@ -312,6 +312,28 @@ def test_ghosts_write_a_page(run: Run, tmp_path: Path) -> None:
     assert "<img " in (tmp_path / "g.html").read_text()
 
 
+def test_partition_shows_the_cuts_and_runs_a_users_function(run: Run, tmp_path: Path) -> None:
+    lines = [
+        "import torch",
+        "from torch import nn",
+        "class Plugged(nn.Module):",
+        "    def __init__(self):",
+        "        super().__init__()",
+        "        self.stem = nn.Conv2d(3, 4, 3)",
+        "    def forward(self, x):",
+        "        return torch.relu(torch.special.bessel_j1(self.stem(x)))",
+        "def plugins():",
+        "    return {'special_bessel_j1': lambda x: torch.special.bessel_j1(torch.from_numpy(x)).numpy()}",
+    ]
+    (tmp_path / "cut.py").write_text("\n".join(lines))
+    line = "partition cut.py:Plugged --on ncnn --input 1x3x8x8"
+    assert "3 parts" in run(line)
+    table = json.loads(run(f"{line} --plugins cut.py:plugins --json"))
+    assert [one["engine"] for one in table["parts"]] == ["ncnn", "plug-in", "ncnn"]
+    assert table["parts"][1]["crossing_kib"] == pytest.approx(4 * 6 * 6 * 4 / 1024)
+    assert table["parity"]["passed"] is True
+
+
 def test_recommend_prints_one_document(run: Run) -> None:
     line = "recommend --device raspberry_pi_4 --dataset cifar10 --models resnet20,resnet56 --max-ms 10"
     table = json.loads(run(f"{line} --json"))
