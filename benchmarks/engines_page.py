@@ -30,18 +30,7 @@ def _matrix(cells: Sequence[Mapping[str, Any]], catalog: int) -> list[str]:
     names = list(dict.fromkeys(one["name"] for one in cells))
     good = sum(_passes(one) for one in cells)
     lines = [
-        "## What an engine cannot run
-
-```
-lissome partition net.py:build --on ncnn --rest onnxruntime --input 1x3x64x64
-lissome partition net.py:build --on ncnn --plugins net.py:plugins --input 1x3x64x64
-```
-
-The longest run of layers that the first engine converts, loads and computes right is its; what it cannot do runs on the
-other one, or on a function of yours, which `plugins()` returns by the layer or operator it stands for. The table shows
-where the cuts are, what crosses them, and what each part takes. `ls.partition` returns the whole, ready to `run`.
-
-## Does it compute the same?",
+        "## Does it compute the same?",
         "",
         "Largest difference from PyTorch as a share of the largest value, float32, real pictures; "
         f"{good} of {len(cells)} cells are within {MAX_REL:g} with every decision (top-1) the same; "
