@@ -13,7 +13,7 @@ from lissome.compression.quantization.quantize import Quantize
 from lissome.core.context import Context
 from lissome.core.errors import BadArtifactError, EngineMissingError, SettingError, UnknownNameError
 from lissome.data.task import Task
-from lissome.exporting.converters import CONVERTERS, Examples
+from lissome.exporting.converters import CONVERTERS, WITHOUT_INTEGERS, Examples
 from lissome.exporting.parity import FLOAT, INTEGER, compare
 from lissome.layers.fake_quantize import FakeQuantize, with_rounded_weights
 from lissome.runtimes.protocol import Runtime
@@ -227,10 +227,6 @@ def test_every_runtime_has_a_converter():
     assert list(CONVERTERS) == list(RUNTIMES)
 
 
-INTEGER_ENGINES = ("onnxruntime", "openvino", "ncnn")
-"""Engines that run a quantized network in integers; MNN gets the float network, and says so."""
-
-
 def test_a_quantized_network_is_int8_or_the_note_says_why_not(name, tmp_path):
     conv = nn.Conv2d(3, 4, 3)
     scale = conv.weight.detach().abs().amax((1, 2, 3)) / 127
@@ -240,9 +236,9 @@ def test_a_quantized_network_is_int8_or_the_note_says_why_not(name, tmp_path):
     if name == "torch":
         pytest.skip("PyTorch rounds in float: its files are the network itself")
     conversion = CONVERTERS[name](model, Examples((torch.randn(1, *SHAPE),)), tmp_path)
-    session, integer = get_runtime(name).load(tmp_path), name in INTEGER_ENGINES
+    session, integer = get_runtime(name).load(tmp_path), name not in WITHOUT_INTEGERS
     assert session.describe().precision == ("int8" if integer else "float32")
-    assert conversion.note == ("" if integer else f"{name} gets the float network: its int8 is not there yet")
+    assert conversion.note == ("" if integer else f"{name} gets the float network: {WITHOUT_INTEGERS[name]}")
     images = torch.rand(4, *SHAPE)
     with torch.no_grad():
         expected = conversion.reference(images).numpy()
@@ -277,7 +273,7 @@ def quantized():
 FLOAT_IN_NCNN = {"concat_split": "float in ncnn: tail.0"}
 
 
-@pytest.mark.parametrize("engine", INTEGER_ENGINES)
+@pytest.mark.parametrize("engine", ("onnxruntime", "openvino", "ncnn"))
 @pytest.mark.parametrize("topology", TOPOLOGIES)
 def test_quantized_topologies_agree(topology, engine, quantized, tmp_path):
     runtime = get_runtime(engine)

@@ -57,9 +57,18 @@ def quantize(
     if data is None and kind != "DataFree":
         fix = "give sample, cifar10, a folder or an .npz file, or --calibrator data_free"
         raise SettingError("is missing", where="--data", fix=fix)
+    from lissome.exporting.export import check_integers
+
+    runtimes = names_of(on or ("onnxruntime" if model.endswith(".onnx") else "onnxruntime,ncnn"), "--on")
+    check_integers(runtimes)
     if model.endswith(".onnx"):
-        given = {"--weights": weights, "--classes": classes, "--input": input, "--max-drop": max_drop, "--run": run}
-        given |= {"--report": report, "--resume": resume, "--equalize": equalize, "--round": round, "--bits": bits != 8}
+        given = {"--weights": weights, "--classes": classes, "--input": input, "--max-drop": max_drop, "--run": run} | {
+            "--report": report,
+            "--resume": resume,
+            "--equalize": equalize,
+            "--round": round,
+            "--bits": bits != 8,
+        }
         for option, value in given.items():
             if value:
                 raise SettingError("is for networks, not for ONNX files", where=option, fix="leave it out")
@@ -77,7 +86,7 @@ def quantize(
             calibrator=load_attribute(CALIBRATORS[kind])(),
             images=images,
             pixels=(pixel_scale, numbers_of(mean, "--mean"), numbers_of(std, "--std")),
-            runtimes=names_of(on or "onnxruntime", "--on"),
+            runtimes=runtimes,
             seconds=measure,
             require_speedup=require_speedup,
             seed=seed,
@@ -102,7 +111,6 @@ def quantize(
         calibrator=load_attribute(CALIBRATORS[kind])() if data else data_free(pixels),
         images=images,
     )
-    runtimes = names_of(on or "onnxruntime,ncnn", "--on")
     if data is None:
         recipe = recipe_without_data(inner, runtimes, require_speedup, equalize=equalize)
     else:

@@ -125,12 +125,21 @@ def _float_of(model: nn.Module, engine: str) -> tuple[nn.Module, str]:
     """Return the network without rounding, for an engine that cannot be given its integers yet, and the note of it."""
     if not is_quantized(model):
         return model, ""
-    return without_quantization(model), f"{engine} gets the float network: its int8 is not there yet"
+    return without_quantization(model), f"{engine} gets the float network: {WITHOUT_INTEGERS[engine]}"
 
 
 def _for_torch(model: nn.Module, examples: Examples, folder: Path) -> Conversion:
     write_snapshot(model, folder / Torch.files[0])
     return Conversion(model)
+
+
+WITHOUT_INTEGERS: Mapping[str, str] = {
+    "mnn": "its converter crashes on a graph with rounded layers (MNN 3.6.1, signal 6)",
+    "litert": "its tools choose scales by themselves, so it would not be the network that was judged",
+    "executorch": "its tools choose scales by themselves, so it would not be the network that was judged",
+    "torch": "it rounds in float",
+}
+"""Engines that do not run a quantized network in integers, and why."""
 
 
 CONVERTERS: Mapping[str, Converter] = {

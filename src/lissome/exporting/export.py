@@ -19,7 +19,7 @@ from lissome.core.names import choose
 from lissome.core.outcome import Outcome
 from lissome.core.recipe_toml import settings_to_toml
 from lissome.core.step import require_finite
-from lissome.exporting.converters import CONVERTERS
+from lissome.exporting.converters import CONVERTERS, WITHOUT_INTEGERS
 from lissome.exporting.parity import Limits
 from lissome.exporting.proving import convert_and_prove
 from lissome.exporting.reference import Outputs, outputs_of
@@ -116,6 +116,21 @@ def check_runtimes(runtimes: Sequence[str]) -> None:
     for name in runtimes:
         choose(CONVERTERS, name, "runtime")
         get_runtime(name).require()
+
+
+def check_integers(runtimes: Sequence[str]) -> None:
+    """Refuse, before any work, an engine that does not run a quantized network in integers.
+
+    Raises:
+        SettingError: Names the engine, and why.
+
+    Example:
+        >>> check_integers(["onnxruntime", "ncnn"])
+    """
+    for name in runtimes:
+        if name in WITHOUT_INTEGERS:
+            able = ", ".join(one for one in CONVERTERS if one not in WITHOUT_INTEGERS)
+            raise SettingError(f"no int8: {WITHOUT_INTEGERS[name]}", where=name, fix=f"choose of {able}")
 
 
 def facts_of(model: nn.Module, samples: Samples, context: Context, outcome: Outcome | None) -> dict[str, Any]:
