@@ -22,9 +22,10 @@ from torch import nn
 
 from common import cell, machine_and_versions, write_result
 from lissome.cli.progress import TerminalProgress
-from lissome.compression.quantization import formats
+from lissome.compression.quantization import calibrators, formats
 from lissome.compression.quantization.ada_round import AdaRound
 from lissome.compression.quantization.correct_bias import CorrectBias
+from lissome.compression.quantization.equalize_layers import EqualizeLayers
 from lissome.compression.quantization.quantize import Quantize
 from lissome.compression.quantization.quantize_weights import QuantizeWeights
 from lissome.core.context import Context
@@ -32,7 +33,7 @@ from lissome.core.errors import LissomeError
 from lissome.core.preprocessing import Preprocessing
 from lissome.core.recipe import Recipe
 from lissome.core.step import Step
-from lissome.data.cifar10 import default_folder
+from lissome.data.cifar10 import PREPROCESSING, default_folder
 from lissome.data.task import Task
 from lissome.exporting.export import export
 from lissome.models.create import create
@@ -45,6 +46,13 @@ from quantization_page import write_page
 
 RUNS = Path("runs/quantization")
 ENGINES = ("onnxruntime", "ncnn")
+
+
+def _pixel_range() -> tuple[float, float]:
+    """Return what the darkest and the brightest pixel of CIFAR-10 become."""
+    pairs = list(zip(PREPROCESSING.mean, PREPROCESSING.std, strict=True))
+    return min(-mean / std for mean, std in pairs), max((1 - mean) / std for mean, std in pairs)
+
 
 INTEGER: dict[str, Step | None] = {
     "float32": None,
@@ -65,6 +73,11 @@ OTHERS: dict[str, Step | None] = {
     "weights binary": QuantizeWeights(format=formats.Binary()),
     "weights float16": QuantizeWeights(format=formats.Float16()),
     "weights bfloat16": QuantizeWeights(format=formats.BFloat16()),
+    "int8, no image read": Recipe(
+        EqualizeLayers(source="statistics"),
+        Quantize(calibrator=calibrators.DataFree(input=_pixel_range())),
+        CorrectBias(source="statistics"),
+    ),
 }
 """What is judged on the first engine alone."""
 

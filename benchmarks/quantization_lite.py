@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from common import cell
 from lissome.compression.quantization import calibrators, formats
+from lissome.compression.quantization.absorb_bias import AbsorbBias
 from lissome.compression.quantization.ada_round import AdaRound
 from lissome.compression.quantization.correct_bias import CorrectBias
 from lissome.compression.quantization.equalize_layers import EqualizeLayers
@@ -81,6 +82,14 @@ OTHERS: dict[str, Recipe | None] = {
     "per tensor, equalised, bias corrected": _recipe(_TENSOR, _BIAS, before=_EQUAL),
     "4-bit weights, nearest": _recipe(_FOUR),
     "4-bit weights, AdaRound": _recipe(_FOUR, _ROUND),
+    "per tensor, equalised, absorbed, bias corrected": _recipe(_TENSOR, _BIAS, before=(*_EQUAL, AbsorbBias())),
+    "per tensor, equalised, AdaRound": _recipe(_TENSOR, _ROUND, before=_EQUAL),
+    "per channel, no image read": Recipe(
+        EqualizeLayers(source="statistics"),
+        AbsorbBias(),
+        Quantize(weights=_CHANNEL, calibrator=calibrators.DataFree(input=(-127 / 128, 1.0))),
+        CorrectBias(source="statistics"),
+    ),
 }
 """What is judged on the first engine alone."""
 

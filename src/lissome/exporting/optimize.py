@@ -83,7 +83,7 @@ def optimize(
 
     Args:
         source: An .onnx file, or a model in memory, which is not changed.
-        passes: Names of `graph.table.PASSES`; None takes all.
+        passes: Names of `graph.table.PASSES`, which None takes all, or of `ON_REQUEST`.
         engine: The engine that will run it, "onnxruntime" or "openvino": some passes pay on one only. None takes
             those that pay everywhere.
         inputs: Real inputs by name, for the comparison; None takes seeded noise.

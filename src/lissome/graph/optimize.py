@@ -16,7 +16,7 @@ from lissome.graph.engine_facts import EngineFacts, facts_of
 from lissome.graph.graph import Graph
 from lissome.graph.model import graph_from_model, model_from_graph
 from lissome.graph.rewrite import Pass
-from lissome.graph.table import PASSES
+from lissome.graph.table import ON_REQUEST, PASSES
 
 MOST_ROUNDS = 12
 """Passes make work for each other; a chain that needs more rounds than this does not occur in networks."""
@@ -123,7 +123,7 @@ def optimize_model(
 
     Args:
         model: A graph; it is not changed.
-        passes: Names of `PASSES`; None takes all.
+        passes: Names of `PASSES` or `ON_REQUEST`; None takes all of the former.
         engine: The engine that will run it, whose facts the passes follow; None for no special one.
         judge: Decides on each changed model.
 
@@ -175,12 +175,13 @@ _UNEXPECTED = (LissomeError, ArithmeticError, AttributeError, LookupError, Recur
 
 
 def _chosen(names: Iterable[str] | None) -> dict[str, Pass[Any]]:
+    known = {**PASSES, **ON_REQUEST}
     wanted = set(PASSES) if names is None else set(names)
     for name in sorted(wanted):
-        choose(PASSES, name, "pass")
+        choose(known, name, "pass")
     if not wanted:
         raise SettingError("no pass is named", where="optimize", fix="leave passes out to run all")
-    return {name: load_attribute(path)() for name, path in PASSES.items() if name in wanted}
+    return {name: load_attribute(path)() for name, path in known.items() if name in wanted}
 
 
 def _objection(graph: Graph, judge: Judge) -> str | None:

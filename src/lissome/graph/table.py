@@ -1,4 +1,4 @@
-"""PASSES: every rewrite by name, in the order they run."""
+"""PASSES and ON_REQUEST: every rewrite by name, in the order they run."""
 
 from collections.abc import Mapping
 
@@ -26,3 +26,8 @@ PASSES: Mapping[str, str] = {
     "merge_common_subexpressions": "lissome.graph.passes.merge_common_subexpressions:MergeCommonSubexpressions",
 }
 """Name to "module:class"."""
+
+ON_REQUEST: Mapping[str, str] = {
+    "store_codebooks": "lissome.graph.passes.store_codebooks:StoreCodebooks",
+}
+"""Passes that run only where they are named, behind the others: they gain bytes, no time."""

@@ -7,7 +7,7 @@ from lissome.core.names import load_attribute
 from lissome.graph.engine_facts import ENGINE_FACTS
 from lissome.graph.optimize import optimize_model
 from lissome.graph.rewrite import Pass
-from lissome.graph.table import PASSES
+from lissome.graph.table import ON_REQUEST, PASSES
 
 
 def network(b):
@@ -74,9 +74,9 @@ def test_the_receipt_prints_and_becomes_json(build):
     assert "applied Identity" in done.explain()
 
 
-@pytest.mark.parametrize("name", PASSES)
+@pytest.mark.parametrize("name", [*PASSES, *ON_REQUEST])
 def test_every_pass_says_what_it_is_for(name):
-    one = load_attribute(PASSES[name])()
+    one = load_attribute({**PASSES, **ON_REQUEST}[name])()
     assert isinstance(one, Pass)
     assert one.purpose
     assert one.algebra
