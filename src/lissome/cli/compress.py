@@ -56,6 +56,9 @@ def compress(
     ] = False,
     workers: Annotated[int, typer.Option(min=1, help="Search: processes at the same time.")] = 1,
     storage: Annotated[str | None, typer.Option(help="Search: database that several machines share.")] = None,
+    ray: Annotated[
+        str | None, typer.Option(help="Search: Ray cluster of all workers but the first: local, auto, HOST:PORT.")
+    ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Search: threads of the engines.")] = 1,
     device: Device = None,
     python: Python = "python3",
@@ -79,7 +82,12 @@ def compress(
     single: dict[str, object] = {"--recipe": recipe, "--keep": keep, "--epochs": epochs}
     searching: dict[str, object] = {
         **{"--max-drop": max_drop, "--max-ms": max_ms, "--max-kib": max_kib, "--budget": budget, "--preset": preset},
-        **{"--without-labels": without_labels or None, "--storage": storage, "--layer-times": layer_times},
+        **{
+            "--without-labels": without_labels or None,
+            "--storage": storage,
+            "--ray": ray,
+            "--layer-times": layer_times,
+        },
         **{"--workers": workers if workers > 1 else None, "--threads": threads if threads > 1 else None},
     }
     is_search = _is_search(single, searching)
@@ -117,6 +125,7 @@ def compress(
             seed=seed,
             workers=workers,
             storage=storage,
+            ray=ray,
             threads=threads,
             without_labels=without_labels,
             device=remote,

@@ -39,6 +39,7 @@ class SearchJob:
         seed: Whence all randomness comes.
         workers: Processes.
         storage: The study's database, or None.
+        ray: The cluster of all workers but the first, or None.
         threads: Threads of the engines.
         without_labels: Whether accuracy is the agreement with the original.
         device: What times networks; None is this machine.
@@ -56,6 +57,7 @@ class SearchJob:
     seed: int
     workers: int
     storage: str | None
+    ray: str | None
     threads: int
     without_labels: bool
     device: TimingDevice | None
@@ -97,6 +99,7 @@ def search_and_prove(model: nn.Module, task: Task, job: SearchJob, progress: Pro
             name=job.name,
             workers=job.workers,
             storage=job.storage,
+            ray=job.ray,
             threads=job.threads,
             labels="original" if job.without_labels else "data",
             reproduce=job.reproduce,

@@ -3,7 +3,7 @@
 import copy
 import tempfile
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -12,8 +12,9 @@ from torch import nn
 
 from lissome.core.context import Context, TaskLike
 from lissome.core.curves import Curves
-from lissome.core.errors import EngineError, SettingError
+from lissome.core.errors import EngineError, RunError, SettingError
 from lissome.core.files import write_text
+from lissome.core.machine import fingerprint as machine
 from lissome.core.processes import processes
 from lissome.core.progress import Progress, Silent
 from lissome.core.run_directory import RunDirectory
@@ -32,6 +33,7 @@ from lissome.tuning.trials.facts import Facts, find_facts
 from lissome.tuning.trials.finalists import Halving, front, verdict, winner_of
 from lissome.tuning.trials.limit import Limit
 from lissome.tuning.trials.numbers import NUMBERS
+from lissome.tuning.trials.ray_cluster import beside_on_ray, require_ray
 from lissome.tuning.trials.run_files import RunFiles
 from lissome.tuning.trials.search_budget import SearchBudget
 from lissome.tuning.trials.space import Options, SearchSpace
@@ -58,6 +60,8 @@ class SearchRun:
             times give the same winner.
         storage: A database for the study (``sqlite:///…``, ``postgresql://…``), which searches on several machines may
             share; None keeps it in the folder.
+        ray: A Ray cluster on which all workers but the first run: ``auto``, ``host:port``, ``ray://host:port``, or
+            ``local`` for one of its own. Its machines must be alike and see the folder. None keeps them here.
         times: Folder of another search, whose measured times are taken; None measures them.
         threads: Threads of the engines, ≥ 1.
         labels: "data", or "original": the metric is then the agreement with the original, and no label is read.
@@ -70,6 +74,7 @@ class SearchRun:
     name: str = "network"
     workers: int = 1
     storage: str | None = None
+    ray: str | None = None
     times: Path | None = None
     threads: int = 1
     labels: Literal["data", "original"] = "data"
@@ -82,6 +87,8 @@ class SearchRun:
             raise SettingError(
                 f"workers is {self.workers}, threads {self.threads}", where="SearchRun", fix="choose at least 1"
             )
+        if self.ray is not None and self.workers < 2:
+            raise SettingError("one worker needs no cluster", where="SearchRun", fix="choose workers of at least 2")
         if self.labels not in ("data", "original"):
             raise SettingError(f"labels is {self.labels!r}", where="SearchRun", fix='choose "data" or "original"')
 
@@ -131,10 +138,12 @@ def search(  # noqa: PLR0913 – what a search is told
         budget=budget or SearchBudget(minutes=30),
         seed=seed,
         run=run or SearchRun(),
-        path=(run.path if run and run.path else Path(tempfile.mkdtemp(prefix="lissome-search-"))),
+        path=(run.path if run and run.path else Path(tempfile.mkdtemp(prefix="lissome-search-"))).resolve(),
         device=device or ThisMachine(),
     )
     check_runtimes(job.on)
+    if job.run.ray is not None:
+        require_ray()
     require_finite(job.model)
     with RunDirectory(job.path):
         return _searched(job)
@@ -181,8 +190,7 @@ def _searched(job: Job) -> SearchResult:
         job.run.progress.say("this search has ended; its result is read")
         return SearchResult.from_dict(kept, read_artifact(job.path / "best.lissome"))
     worker = _worker_of(job, files)
-    others = [(replace(job, run=replace(job.run, progress=Silent())),)] * (job.run.workers - 1)
-    with beside(_work_beside, others) if others else nullcontext():
+    with _others_beside(job):
         worker.work()
     trials = worker.study.trials()
     if not any(not one.failed for one in trials):
@@ -190,6 +198,30 @@ def _searched(job: Job) -> SearchResult:
         raise EngineError(f"nothing that was tried runs: {reasons}", fix="see the reasons, or widen the space")
     finalists = _full_recoveries(job, worker, trials)
     return _finished(job, worker, trials, finalists)
+
+
+def _others_beside(job: Job) -> AbstractContextManager[None]:
+    """Return what runs the other workers, here or on a cluster, while this one works."""
+    others = [(replace(job, run=replace(job.run, progress=Silent())),)] * (job.run.workers - 1)
+    if not others:
+        return nullcontext()
+    if job.run.ray is None:
+        return beside(_work_beside, others)
+    here = machine("", "")
+    return beside_on_ray(_work_elsewhere, [(*one, here) for one in others], job.run.ray)
+
+
+def _work_elsewhere(job: Job, first: str) -> None:
+    """Work on a machine of a cluster, which must see the search's folder and time as the first one does."""
+    if not (job.path / "plan.json").is_file():
+        raise RunError("is not seen by all machines of the cluster", where=str(job.path), fix="choose a shared folder")
+    if isinstance(job.device, ThisMachine) and machine("", "") != first:
+        raise RunError(
+            "a machine of the cluster is another one, whose times would mix with those here",
+            where="ray",
+            fix="use machines that are alike, or measure on a device",
+        )
+    _work_beside(job)
 
 
 def _work_beside(job: Job) -> None:
