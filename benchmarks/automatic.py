@@ -52,8 +52,9 @@ from lissome.timing.engine_figures import measure_on_engine
 from lissome.training.evaluate import evaluate
 from lissome.training.optimizers import SGD
 from lissome.training.train import Train
-from lissome.tuning.search import SearchRun, search
+from lissome.tuning.search import search
 from lissome.tuning.search_result import SearchResult
+from lissome.tuning.search_run import SearchRun
 from lissome.tuning.trials.limit import Limit
 from lissome.tuning.trials.search_budget import SearchBudget
 from lissome.tuning.trials.space import SearchSpace
@@ -269,7 +270,8 @@ def _trials(out: Path) -> int:
 
 
 def _essence(trials: list[dict[str, Any]]) -> str:
-    return key_of([{k: v for k, v in one.items() if k not in ("started", "seconds", "recipe_toml")} for one in trials])
+    left_out = ("started", "seconds", "worker", "recipe_toml")
+    return key_of([{k: v for k, v in one.items() if k not in left_out} for one in trials])
 
 
 def _cut(task: Task, count: int | None) -> Task:

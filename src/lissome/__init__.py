@@ -109,8 +109,9 @@ if TYPE_CHECKING:
     from lissome.tuning.budget import Budget
     from lissome.tuning.build import build
     from lissome.tuning.retune import retune
-    from lissome.tuning.search import SearchRun, search
+    from lissome.tuning.search import search
     from lissome.tuning.search_result import SearchResult
+    from lissome.tuning.search_run import SearchRun
     from lissome.tuning.trials import moves
     from lissome.tuning.trials.limit import Limit
     from lissome.tuning.trials.search_budget import SearchBudget
@@ -288,7 +289,7 @@ _HOMES = {
     "RunError": "lissome.core.errors:RunError",
     "SearchBudget": "lissome.tuning.trials.search_budget:SearchBudget",
     "SearchResult": "lissome.tuning.search_result:SearchResult",
-    "SearchRun": "lissome.tuning.search:SearchRun",
+    "SearchRun": "lissome.tuning.search_run:SearchRun",
     "SearchSpace": "lissome.tuning.trials.space:SearchSpace",
     "SensitivityScan": "lissome.compression.pruning.sensitivity_scan:SensitivityScan",
     "SettingError": "lissome.core.errors:SettingError",

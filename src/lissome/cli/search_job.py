@@ -19,8 +19,9 @@ from lissome.profiling.latency_table import LatencyTable
 from lissome.reports.report import report
 from lissome.timing.device import TimingDevice
 from lissome.tuning.presets import PRESETS, Preset
-from lissome.tuning.search import SearchRun, search
+from lissome.tuning.search import search
 from lissome.tuning.search_result import SearchResult
+from lissome.tuning.search_run import SearchRun
 from lissome.tuning.trials.search_budget import SearchBudget
 
 _UNITS = {"s": 1 / 60, "m": 1.0, "min": 1.0, "h": 60.0}

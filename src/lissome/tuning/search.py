@@ -4,19 +4,18 @@ import copy
 import tempfile
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from torch import nn
 
 from lissome.core.context import Context, TaskLike
-from lissome.core.curves import Curves
 from lissome.core.errors import EngineError, RunError, SettingError
 from lissome.core.files import write_text
 from lissome.core.machine import fingerprint as machine
 from lissome.core.processes import processes
-from lissome.core.progress import Progress, Silent
+from lissome.core.progress import Silent
 from lissome.core.run_directory import RunDirectory
 from lissome.core.settings import fingerprint, key_of, settings_of
 from lissome.core.step import require_finite
@@ -27,6 +26,7 @@ from lissome.timing.comparison import compare_on_engines
 from lissome.timing.device import ThisMachine, TimingDevice
 from lissome.timing.layer_bench import LayerBench
 from lissome.tuning.search_result import SearchResult
+from lissome.tuning.search_run import SearchRun
 from lissome.tuning.trials.effort import Effort
 from lissome.tuning.trials.examiner import Examiner, hash_of_files
 from lissome.tuning.trials.facts import Facts, find_facts
@@ -47,50 +47,6 @@ from lissome.tuning.trials.worker import Worker, beside
 
 _TABLE_SECONDS = 1.0
 """For each kind of layer: a rough staircase is enough to cut by, and every network is timed as a whole."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SearchRun:
-    """Where and how a search works.
-
-    Args:
-        path: Its folder: study, times, finished steps, result. An interrupted search goes on from it; None makes one.
-        name: What the network is called.
-        workers: Processes that do trials at the same time, ≥ 1. With one, the same seed, budget in trials and kept
-            times give the same winner.
-        storage: A database for the study (``sqlite:///…``, ``postgresql://…``), which searches on several machines may
-            share; None keeps it in the folder.
-        ray: A Ray cluster on which all workers but the first run: ``auto``, ``host:port``, ``ray://host:port``, or
-            ``local`` for one of its own. Its machines must be alike and see the folder. None keeps them here.
-        times: Folder of another search, whose measured times are taken; None measures them.
-        threads: Threads of the engines, ≥ 1.
-        labels: "data", or "original": the metric is then the agreement with the original, and no label is read.
-        reproduce: Commands that repeat it, for the reader.
-        progress: Who watches.
-        curves: Who keeps the figures of each epoch of each trial; None does not.
-    """
-
-    path: Path | None = None
-    name: str = "network"
-    workers: int = 1
-    storage: str | None = None
-    ray: str | None = None
-    times: Path | None = None
-    threads: int = 1
-    labels: Literal["data", "original"] = "data"
-    reproduce: tuple[str, ...] = ()
-    progress: Progress = field(default_factory=Silent)
-    curves: Curves | None = None
-
-    def __post_init__(self) -> None:
-        if self.workers < 1 or self.threads < 1:
-            raise SettingError(
-                f"workers is {self.workers}, threads {self.threads}", where="SearchRun", fix="choose at least 1"
-            )
-        if self.ray is not None and self.workers < 2:
-            raise SettingError("one worker needs no cluster", where="SearchRun", fix="choose workers of at least 2")
-        if self.labels not in ("data", "original"):
-            raise SettingError(f"labels is {self.labels!r}", where="SearchRun", fix='choose "data" or "original"')
 
 
 def search(  # noqa: PLR0913 – what a search is told

@@ -13,7 +13,7 @@ from lissome.data.task import Task
 from lissome.layers.basic_block import BasicBlock
 from lissome.training.optimizers import SGD
 from lissome.training.train import Train
-from lissome.tuning.search import SearchRun
+from lissome.tuning.search_run import SearchRun
 from lissome.tuning.trials.search_budget import SearchBudget
 from lissome.tuning.trials.space import SearchSpace
 

@@ -14,8 +14,9 @@ from lissome.runtimes.artifact import load
 from lissome.tables import recipe_from_toml
 from lissome.timing.device import ThisMachine
 from lissome.timing.remote import Remote
-from lissome.tuning.search import SearchRun, search
+from lissome.tuning.search import search
 from lissome.tuning.search_result import SearchResult
+from lissome.tuning.search_run import SearchRun
 from lissome.tuning.trials.examiner import hash_of_files
 from lissome.tuning.trials.limit import Limit
 
@@ -32,7 +33,7 @@ def whole(tmp_path_factory, trained, pictures, quick, run_of):
 def summary(result):
     """What must be the same again: everything but how long it took."""
     table = result.to_dict()
-    rows = [{k: v for k, v in one.items() if k not in ("started", "seconds")} for one in table["trials"]]
+    rows = [{k: v for k, v in one.items() if k not in ("started", "seconds", "worker")} for one in table["trials"]]
     return rows, table["winner"]["number"], table["winner"]["artifact_sha256"], table["winner"]["recipe_toml"]
 
 

@@ -1,6 +1,8 @@
 """Apply a recipe, prove and time the network on its engine, and score it on validation images: one trial."""
 
 import hashlib
+import os
+import socket
 import tempfile
 import time
 from collections.abc import Mapping
@@ -103,6 +105,7 @@ class Examiner:
             recipe_toml=recipe_to_toml(wanted.recipe),
             seed=self.context.seed,
             started=round(started - self.began, 3),
+            worker=f"{socket.gethostname()}:{os.getpid()}",
         )
         try:
             inner = self.context.within(f"trial_{wanted.number:05}_{wanted.stage}")

@@ -1,5 +1,7 @@
 """A local cluster of two workers."""
 
+import os
+import socket
 import sys
 import time
 from pathlib import Path
@@ -7,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from lissome.core.errors import LissomeError, RunError, SettingError
-from lissome.tuning.search import SearchRun, search
+from lissome.tuning.search import search
+from lissome.tuning.search_run import SearchRun
 from lissome.tuning.trials.limit import Limit
 from lissome.tuning.trials.ray_cluster import beside_on_ray
+from lissome.tuning.trials.worker import Worker
 
 needs_ray = pytest.mark.filterwarnings("ignore")  # Ray's own; those of ours are errors in all other tests
 
@@ -48,13 +52,30 @@ def test_what_a_worker_says_is_told(ray):
         pass
 
 
+@pytest.fixture
+def patient(monkeypatch):
+    """The worker of this process begins when another one, on the cluster, has done a trial."""
+    begin = Worker.work
+
+    def work(self):
+        deadline = time.monotonic() + 240
+        while not self.study.trials() and time.monotonic() < deadline:
+            time.sleep(0.2)
+        begin(self)
+
+    monkeypatch.setattr(Worker, "work", work)
+
+
 @needs_ray
+@pytest.mark.usefixtures("patient")
 def test_a_search_runs_over_the_cluster(ray, trained, pictures, quick, run_of, tmp_path):
     run = run_of(tmp_path, workers=3, ray="auto")
     result = search(trained, pictures, limit=Limit(max_drop=0.1), seed=3, run=run, **quick)
     assert 6 <= len(result.trials) <= 8
     assert len({one.number for one in result.trials}) == len(result.trials)
     assert result.is_reproduced
+    here = f"{socket.gethostname()}:{os.getpid()}"
+    assert {one.worker for one in result.trials} - {here}, "no worker of the cluster did a trial"
 
 
 def test_without_ray_it_is_refused(monkeypatch, trained, pictures, quick, run_of, tmp_path):
