@@ -31,6 +31,7 @@ from lissome.tuning.trials.effort import Effort
 from lissome.tuning.trials.examiner import Examiner, hash_of_files
 from lissome.tuning.trials.facts import Facts, find_facts
 from lissome.tuning.trials.finalists import Halving, front, verdict, winner_of
+from lissome.tuning.trials.known_images import KNOWN_IMAGES, knows_validation_images
 from lissome.tuning.trials.limit import Limit
 from lissome.tuning.trials.numbers import NUMBERS
 from lissome.tuning.trials.ray_cluster import beside_on_ray, require_ray
@@ -324,7 +325,7 @@ def _finished(job: Job, worker: Worker, trials: list[Trial], finalists: list[Tri
         trials=tuple(trials),
         finalists=tuple(finalists),
         winner=winner,
-        verdict=verdict(every, winner, job.limit),
+        verdict=_verdict(job, every, winner),
         survey=worker.examiner.survey.to_dict(),
         comparison=comparison.to_dict(),
         is_reproduced=hash_of_files(artifact, engine) == winner.artifact_sha256,
@@ -335,3 +336,9 @@ def _finished(job: Job, worker: Worker, trials: list[Trial], finalists: list[Tri
     )
     worker.files.write("result.json", result.to_dict())
     return result
+
+
+def _verdict(job: Job, trials: Sequence[Trial], winner: Trial) -> str:
+    said = verdict(trials, winner, job.limit)
+    misleads = job.run.labels == "data" and knows_validation_images(job.model, job.task)
+    return f"{said}; {KNOWN_IMAGES}" if misleads else said
