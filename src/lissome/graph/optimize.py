@@ -116,7 +116,7 @@ def optimize_model(
     engine: str | None = None,
     judge: Judge | None = None,
 ) -> Optimized:
-    """Run passes in the order of `PASSES` until a round changes nothing.
+    """Run passes in the order of `PASSES` until a round changes nothing, then those of `ON_REQUEST` that are named.
 
     With a judge the result is executed. If it computes something else, all is done anew and executed after each pass
     that changed anything, and what that pass did is thrown away where the difference begins.
@@ -270,11 +270,17 @@ def _until_nothing_changes(
     graph: Graph, chosen: Mapping[str, Pass[Any]], facts: EngineFacts, judge: Judge | None
 ) -> _Work:
     work = _Work(graph, chosen)
-    changed = True
-    while changed and work.rounds < MOST_ROUNDS:
+    for table in (PASSES, ON_REQUEST):  # the latter undo what the former do, and the other way round
+        stage = {name: one for name, one in chosen.items() if name in table}
+        _settle(work, stage, facts, judge)
+    return work
+
+
+def _settle(work: _Work, stage: Mapping[str, Pass[Any]], facts: EngineFacts, judge: Judge | None) -> None:
+    changed, last = bool(stage), work.rounds + MOST_ROUNDS
+    while changed and work.rounds < last:
         changed, work.rounds = False, work.rounds + 1
         work.look_again()
-        for name, one in chosen.items():
+        for name, one in stage.items():
             if name not in work.banned:
                 changed = work.run(name, one, facts, judge) or changed
-    return work

@@ -79,3 +79,13 @@ def test_it_runs_only_where_it_is_named(build):
 def test_other_passes_do_not_undo_it_unless_they_are_asked_to(build):
     small = optimize(network(build(), 16), passes=["store_codebooks"]).model
     assert optimize(small, passes=["store_codebooks", "eliminate_identities"]).optimized.after["Gather"] == 2
+
+
+def test_beside_passes_that_compute_look_ups_it_has_the_last_word(build):
+    model = network(build(), 16)
+    alone = optimize(model, passes=["store_codebooks"])
+    both = optimize(model, passes=["fold_constants", "store_codebooks"])
+    assert both.optimized.after["Gather"] == alone.optimized.after["Gather"] == 2
+    assert len(both.model.SerializeToString()) == len(alone.model.SerializeToString())
+    fired = {one.name: one.fired for one in both.optimized.passes}
+    assert fired == {"fold_constants": 0, "store_codebooks": 2}
