@@ -44,7 +44,7 @@ def _formats(cells: dict[str, Any]) -> list[str]:
 
 def _times(one: dict[str, Any]) -> list[str]:
     if "latency_ms" not in one:
-        return ["not timed yet", ""]
+        return ["not timed", ""]
     faster = one.get("speedup")
     spread = f"{faster['median']:.2f}x [{faster['low']:.2f}, {faster['high']:.2f}]" if faster else "1"
     return [f"{one['latency_ms']['median_ms']:.3f}", spread]
