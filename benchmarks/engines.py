@@ -19,6 +19,7 @@ Finished cells are kept in `runs/engines`; started again, it goes on. Writes `re
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -178,7 +179,7 @@ def parity_cell(name: str, engine: str, model: nn.Module, samples: Samples, fold
     try:
         entry, _ = convert_and_prove(engine, model, samples, folder / engine, shelf=folder / "shelf")
     except LissomeError as error:
-        return {**cell, "reason": str(error)}
+        return {**cell, "reason": re.sub(r"\S*/site-packages/", "", str(error))}  # no path of one machine
     outputs = entry.parity["outputs"]
     agreements = [one["top1_agreement"] for one in outputs if one["top1_agreement"] is not None]
     return {
