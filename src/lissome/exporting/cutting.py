@@ -61,6 +61,11 @@ class Cutter:
         """Names of the network's outputs."""
         return tuple(node.name for node in self._ends)
 
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """What its nodes are called: a layer's path, or the operator of a call."""
+        return tuple(map(layer_of, self._nodes))
+
     def places(self) -> list[int]:
         """Return where the network can be cut, before which node: the ends, and where batches of floats alone cross."""
         return [place for place in range(len(self) + 1) if all(map(self._crosses, self._live(place)))]

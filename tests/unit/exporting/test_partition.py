@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from lissome.core.context import Context
-from lissome.core.errors import ConversionError, ParityError, SettingError, UnknownNameError
-from lissome.exporting import partition as partition_file
+from lissome.core.errors import ConversionError, EngineError, ParityError, SettingError, UnknownNameError
+from lissome.exporting import part_search
 from lissome.exporting.cutting import Cutter
 from lissome.exporting.partition import partition
 
@@ -65,6 +65,7 @@ def test_a_users_function_takes_its_node():
     made = partition(Plugged().eval(), "ncnn", CONTEXT, plugins={"special_bessel_j1": mine})
     assert [one.engine for one in made.parts] == ["ncnn", "plug-in", "ncnn"]
     assert calls
+    assert made.notes == ()
     without = partition(Plugged().eval(), "ncnn", CONTEXT)
     assert [one.engine for one in without.parts] == ["ncnn", "torch", "ncnn"]
 
@@ -74,10 +75,41 @@ def test_a_function_that_computes_something_else_is_refused():
         partition(Sorted().eval(), "ncnn", CONTEXT, plugins={"sort": lambda x: x + 1})
 
 
+def test_a_function_for_nothing_in_the_network_is_refused():
+    with pytest.raises(UnknownNameError, match="did you mean 'sort'"):
+        partition(Sorted().eval(), "ncnn", CONTEXT, plugins={"sorts": lambda x: x})
+
+
+def test_a_function_that_fails_is_named():
+    def mine(x):
+        raise KeyError("table")
+
+    with pytest.raises(EngineError, match="plug-in for sort, getitem: fails: KeyError: 'table'"):
+        partition(Sorted().eval(), "ncnn", CONTEXT, plugins={"sort": mine})
+
+
+def test_a_function_that_is_not_needed_is_told():
+    made = partition(nn.Sequential(nn.Conv2d(3, 4, 3)).eval(), "ncnn", CONTEXT, plugins={"0": lambda x: x})
+    assert [str(one) for one in made.notes] == ["declined 0: ncnn runs it itself, the function is not used"]
+    assert "declined 0" in str(made)
+    assert made.to_dict()["notes"][0]["layer"] == "0"
+
+
 def test_too_many_parts_are_refused(monkeypatch):
-    monkeypatch.setattr(partition_file, "MOST_PARTS", 1)
+    monkeypatch.setattr(part_search, "MOST_PARTS", 1)
     with pytest.raises(ConversionError, match="falls into more than 1 parts; the first reason is: "):
         partition(Sorted().eval(), "ncnn", CONTEXT)
+
+
+def test_the_reason_is_told_where_the_first_node_is_the_one(monkeypatch):
+    monkeypatch.setattr(part_search, "MOST_PARTS", 1)
+
+    class Reversed(nn.Module):
+        def forward(self, x):
+            return torch.relu(torch.sort(x, 3)[0])
+
+    with pytest.raises(ConversionError, match=r"the first reason is: .*sort"):
+        partition(Reversed(), "ncnn", CONTEXT)
 
 
 def test_what_the_rest_cannot_run_either_is_an_error():

@@ -90,6 +90,28 @@ def test_what_lies_between_works_on_halves(cheap, middle, build, rewrite):
     assert "Reshape" not in done.operators
 
 
+@pytest.mark.parametrize(
+    ("end", "rows"),
+    [
+        (lambda b, x: b.conv(x, 8, 4, 3, strides=[2, 2], pads=[1] * 4), 5),
+        (lambda b, x: b.conv(x, 8, 4, 1, strides=[2, 2], pads=[0] * 4), 5),
+        (lambda b, x: b.conv(x, 8, 4, 4, strides=[4, 4], pads=[1] * 4), 3),
+        (lambda b, x: b.conv(x, 8, 8, 5, strides=[2, 2], pads=[2] * 4, group=8), 5),
+        (lambda b, x: b.conv(x, 8, 4, (4, 1), pads=[1, 0, 1, 0]), 9),
+        (lambda b, x: b.conv(x, 8, 4, (2, 1), strides=[3, 1], pads=[0, 0, 0, 0]), 3),
+        (lambda b, x: b.node("MaxPool", x, kernel_shape=[2, 2], strides=[2, 2]), 5),
+        (lambda b, x: relu_conv(b, relu_conv(b, x, strides=[2, 2], pads=[1] * 4)), 5),
+    ],
+    ids=["3x3", "1x1", "4x4 by 4", "depthwise", "no step", "by 3", "pooled", "convolved again"],
+)
+def test_halves_may_end_in_an_odd_number_of_rows(cheap, end, rows, build, rewrite):
+    b = build()
+    done = paired(rewrite, b.model(end(b, relu_conv(b, "x")), shape=("batch", 8, 10, 6)))
+    assert done.fired == 1
+    after = graph_from_model(done.after)
+    assert after.shapes.shape(after.output_names[0])[2] == rows
+
+
 def test_kernels_of_five_rows_leave_three_for_a_half_which_are_paired_again(cheap, build, rewrite):
     b = build()
     done = paired(rewrite, b.model(b.conv(relu_conv(b, "x"), 8, 4, 5, strides=[2, 2], pads=[2] * 4), shape=SHAPE))
