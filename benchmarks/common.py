@@ -19,14 +19,14 @@ def machine_and_versions(*packages: str) -> dict[str, Any]:
     return {"machine": describe_machine(), "versions": {"python": platform.python_version(), **versions}}
 
 
-def write_result(name: str, table: dict[str, Any]) -> None:
-    """Write `results/NAME.json`, whole or not at all."""
-    write_text(RESULTS / f"{name}.json", json.dumps(table, indent=1) + "\n")
+def write_result(name: str, table: dict[str, Any], folder: Path = RESULTS) -> None:
+    """Write `NAME.json`, whole or not at all."""
+    write_text(folder / f"{name}.json", json.dumps(table, indent=1) + "\n")
 
 
-def read_result(name: str) -> dict[str, Any]:
-    """Return what an earlier run has written to `results/NAME.json`; {} where none has."""
-    path = RESULTS / f"{name}.json"
+def read_result(name: str, folder: Path = RESULTS) -> dict[str, Any]:
+    """Return what an earlier run has written to `NAME.json`; {} where none has."""
+    path = folder / f"{name}.json"
     result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     return result
 

@@ -34,7 +34,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
-from common import RESULTS, machine_and_versions, write_result
+from common import RESULTS, machine_and_versions, read_result, write_result
 from engines_page import write_page
 from lissome.core.context import Context
 from lissome.core.errors import LissomeError
@@ -48,7 +48,7 @@ from lissome.models.create import create
 from lissome.runtimes.table import get_runtime
 from lissome.timing.pinned import pinned
 from lissome.timing.sessions import Runs
-from lissome.timing.sittings import SITTINGS, measure_sittings
+from lissome.timing.sittings import measure_sittings
 from lissome.tuning.budget import Budget
 from lissome.tuning.build import build
 
@@ -96,8 +96,8 @@ def main() -> None:
                 write_text(target, json.dumps(tuned_cell(name, arguments.seconds), indent=1) + "\n")
     engines = [one for one in (*ENGINES, "litert", "executorch", "torch") if get_runtime(one).available()]
     packages = [get_runtime(one).package for one in engines if one != "torch"]
-    place = arguments.trial / "engines.json" if arguments.trial else RESULTS / "engines.json"
-    before = json.loads(place.read_text(encoding="utf-8")) if place.is_file() else {}
+    place = arguments.trial or RESULTS
+    before = read_result("engines", place)
     result = machine_and_versions(*packages)
     result |= {
         "versions": {**before.get("versions", {}), **result["versions"]},
@@ -106,10 +106,7 @@ def main() -> None:
         "parity": with_kept(before.get("parity", []), kept / "parity", ("name", "engine")),
         "tuned": with_kept(before.get("tuned", []), kept / "tuned", ("name",)),
     }
-    if arguments.trial:
-        write_text(arguments.trial / "engines.json", json.dumps(result, indent=1) + "\n")
-    else:
-        write_result("engines", result)
+    write_result("engines", result, place)
     write_page(result, (arguments.trial or Path("docs")) / "engines.md")
 
 
@@ -259,7 +256,7 @@ def tuned_cell(name: str, seconds: float) -> dict[str, Any]:
         "chosen": made.chosen.to_dict(),
         "candidates": [one.to_dict() for one in made.candidates],
         "rounds": timing.rounds,
-        "sittings": SITTINGS,
+        "sittings": len(timing.sittings),
         "latency_ms": {one: timing.latency(one).to_dict() for one in openers},
         "best_default": best,
         "speedup_over_best_default": timing.speedup("tuned", over=best).to_dict(),

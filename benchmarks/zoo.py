@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from common import RESULTS, machine_and_versions, write_result
+from common import RESULTS, machine_and_versions, read_result, write_result
 from lissome.cli.progress import TerminalProgress
 from lissome.core.context import Context
 from lissome.core.errors import LissomeError
@@ -67,7 +67,8 @@ def arguments_of(words: Iterable[str] | None = None) -> argparse.Namespace:
 def main() -> None:
     """Count, train or time, and write."""
     arguments = arguments_of()
-    earlier = read_result(arguments.trial)
+    place = arguments.trial or RESULTS
+    earlier = read_result("zoo", place)  # training and timing each keep the other's part
     result: dict[str, Any] = {
         **machine_and_versions("onnxruntime", "ncnn"),
         "seed": SEED,
@@ -85,18 +86,9 @@ def main() -> None:
                 name: {**counted[name], "engines": timed.get(name) or earlier_engines(earlier, name)}
                 for name in CATALOG
             }
-    if arguments.trial:
-        write_text(arguments.trial / "zoo.json", json.dumps(result, indent=1) + "\n")
-    elif not arguments.only_count:
-        write_result("zoo", result)
+    if arguments.trial or not arguments.only_count:
+        write_result("zoo", result, place)
     write_page(result, (arguments.trial or Path("docs")) / "zoo.md")
-
-
-def read_result(folder: Path | None) -> dict[str, Any]:
-    """Return what an earlier run has written: training and timing each keep the other's part."""
-    path = (folder or RESULTS) / "zoo.json"
-    result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return result
 
 
 def earlier_engines(earlier: dict[str, Any], name: str) -> dict[str, Any]:

@@ -85,8 +85,8 @@ def compress(
         **{
             "--without-labels": without_labels or None,
             "--storage": storage,
-            "--ray": ray,
             "--layer-times": layer_times,
+            "--ray": ray,
         },
         **{"--workers": workers if workers > 1 else None, "--threads": threads if threads > 1 else None},
     }

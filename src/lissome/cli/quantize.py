@@ -62,7 +62,12 @@ def quantize(
     runtimes = names_of(on or ("onnxruntime" if model.endswith(".onnx") else "onnxruntime,ncnn"), "--on")
     check_integers(runtimes)
     if model.endswith(".onnx"):
-        given = {"--weights": weights, "--classes": classes, "--input": input, "--max-drop": max_drop, "--run": run} | {
+        given = {
+            "--weights": weights,
+            "--classes": classes,
+            "--input": input,
+            "--max-drop": max_drop,
+            "--run": run,
             "--report": report,
             "--resume": resume,
             "--equalize": equalize,

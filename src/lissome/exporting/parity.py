@@ -122,12 +122,17 @@ class Parity:
     float32_rel: float | None = None
 
     @property
+    def max_rel(self) -> float:
+        """The largest of all outputs."""
+        return max(one.max_rel for one in self.outputs)
+
+    @property
     def note(self) -> str:
         """What a reader must know of what it was compared with; "" where that is the network in float32."""
         if self.float32_rel is None:
             return ""
-        away = max(one.max_rel for one in self.outputs)
-        return f"is {away:.1e} from the network in float64, from which PyTorch's own float32 is {self.float32_rel:.1e}"
+        own = f"from which PyTorch's own float32 is {self.float32_rel:.1e}"
+        return f"is {self.max_rel:.1e} from the network in float64, {own}"
 
     @property
     def failure(self) -> str | None:
@@ -290,7 +295,7 @@ def seen_limits(parity: Parity) -> Limits:
     worst = parity.limits
     agreed = [one.decided_agreement for one in parity.outputs if one.decided_agreement is not None]
     return Limits(
-        max_rel=max(worst.max_rel, *(2 * one.max_rel for one in parity.outputs)),
+        max_rel=max(worst.max_rel, 2 * parity.max_rel),
         cosine=min(worst.cosine, *(1 - 2 * (1 - one.cosine) for one in parity.outputs)),
         agreement=min(worst.agreement, *(one - 0.1 for one in agreed), 1.0),
         tie=worst.tie,

@@ -96,7 +96,7 @@ class Reference:
             exact = replace(exact, limits=_excused(own))
             if exact.failure is not None or any(map(_farther, exact.outputs, own.outputs)):
                 return parity
-        return replace(exact, float32_rel=_largest(own))
+        return replace(exact, float32_rel=own.max_rel)
 
     def behind(self, parity: Parity) -> Outputs:
         """Return the outputs that a comparison was made with."""
@@ -105,16 +105,12 @@ class Reference:
 
 def _excused(own: Parity) -> Limits:
     """Return limits as wide as float32 is away from float64, if that is all that is wrong with it."""
-    wider = replace(own.limits, max_rel=max(own.limits.max_rel, _largest(own)))
+    wider = replace(own.limits, max_rel=max(own.limits.max_rel, own.max_rel))
     return wider if replace(own, limits=wider).failure is None else own.limits
 
 
 def _farther(one: OutputParity, yardstick: OutputParity) -> bool:
     return one.max_rel > yardstick.max_rel or one.cosine < yardstick.cosine
-
-
-def _largest(parity: Parity) -> float:
-    return max(one.max_rel for one in parity.outputs)
 
 
 def outputs_of(model: nn.Module, samples: Samples) -> Outputs:

@@ -56,9 +56,7 @@ class FoldPads(Pass[FoldablePad]):
         for conv in match.convs:
             own = conv.get("pads", [0] * len(match.sides))
             graph.set_attribute(conv, "pads", [one + more for one, more in zip(own, match.sides, strict=True)])
-        for reader in graph.readers(node.output):
-            graph.set_input(reader, 0, node.input(0))
-        graph.remove(node)
+        graph.replace(node.output, node, node.input(0))
         graph.forget_shapes()
         return f"{len(match.convs)} convolution{'s' * (len(match.convs) > 1)} pad by {list(match.sides)} more"
 

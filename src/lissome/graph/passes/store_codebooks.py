@@ -62,9 +62,6 @@ class StoreCodebooks(Pass[Codebook]):
         values = graph.add_constant(match.values, "codebook")
         places = graph.make("Cast", [codes], "", to=int(onnx.TensorProto.INT32))
         found = graph.make("Gather", [values, places.output], "", axis=0)
-        for reader in graph.readers(match.name):
-            for place, name in enumerate(reader.inputs):
-                if name == match.name:
-                    graph.set_input(reader, place, found.output)
+        graph.redirect(match.name, found.output)
         graph.drop_constant(match.name)
         return f"{match.codes.size:,} weights of {len(match.values)} values"
