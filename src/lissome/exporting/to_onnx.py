@@ -17,6 +17,7 @@ from lissome.graph.optimize import padded_by_convolutions
 from lissome.graph.quantized_weights import store_quantized
 from lissome.layers.fake_quantize import as_int8
 from lissome.runtimes.protocol import first_line
+from lissome.runtimes.quiet import quiet
 from lissome.runtimes.torch import flat_outputs
 from lissome.training.kept_sharing import is_shared
 
@@ -64,7 +65,7 @@ def to_onnx(
     free = _free_sides(given, inputs, others or inputs) | _free_sides(made, outputs, larger)
     with replacing(path) as temporary:
         try:
-            with known_warnings_ignored(), torch.no_grad():
+            with known_warnings_ignored(), torch.no_grad(), quiet():  # it prints graphs that fail
                 torch.onnx.export(
                     source,
                     inputs,
