@@ -33,11 +33,11 @@ from lissome.exporting.export import export
 from lissome.exporting.to_onnx import to_onnx
 from lissome.models.create import create
 from lissome.models.weights import load_weights
+from lissome.runtimes.accuracy import engine_accuracy
 from lissome.runtimes.bit_kernels import is_compiled, packed, shift_codes, shift_conv2d, xnor_conv2d
 from lissome.runtimes.onnxruntime import OnnxRuntime
 from lissome.timing.measure import measure
 from lissome.timing.pinned import pinned
-from lissome.timing.sessions import engine_accuracy
 from lissome.training.optimizers import AdamW
 from lissome.training.train import Train
 

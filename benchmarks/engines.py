@@ -45,9 +45,9 @@ from lissome.exporting.proving import convert_and_prove
 from lissome.exporting.samples import Samples
 from lissome.models.catalog import CATALOG
 from lissome.models.create import create
+from lissome.runtimes.accuracy import Runs
 from lissome.runtimes.table import get_runtime
 from lissome.timing.pinned import pinned
-from lissome.timing.sessions import Runs
 from lissome.timing.sittings import measure_sittings
 from lissome.tuning.budget import Budget
 from lissome.tuning.build import build

@@ -38,9 +38,10 @@ from lissome.data.task import Task
 from lissome.exporting.export import export
 from lissome.models.create import create
 from lissome.models.weights import load_weights
+from lissome.runtimes.accuracy import engine_accuracy
 from lissome.runtimes.artifact import Artifact, load
 from lissome.timing.pinned import pinned
-from lissome.timing.sessions import engine_accuracy, measure_sessions
+from lissome.timing.sessions import measure_sessions
 from quantization_lite import CALIBRATION, lite_cells, lite_times
 from quantization_page import write_page
 

@@ -66,7 +66,13 @@ EXAMPLES = {
         weights=ls.formats.Int8(per="tensor"), calibrator=ls.calibrators.Percentile(percent=99.0), images=16
     ),
     "QuantizeWithin": ls.QuantizeWithin(
-        drop=0.0, bits=(4, 8), images=8, validation_images=6, quantize=ls.Quantize(images=8, skip=("0",))
+        drop=0.0,
+        bits=(4, 8),
+        images=8,
+        validation_images=6,
+        quantize=ls.Quantize(images=8, skip=("0",)),
+        recover=(ls.CorrectBias(images=8),),
+        runtimes=("onnxruntime",),
     ),
     "CorrectBias": ls.CorrectBias(images=16, quantize=ls.Quantize(images=8, ends=False)),
     "AdaRound": ls.AdaRound(

@@ -26,19 +26,20 @@ def recipe_with_data(
     equalize: bool,
     round: bool,
 ) -> Recipe:
-    """Return the recipe that quantizes within a budget and is judged on validation images.
+    """Return the recipe that quantizes within a budget, judged on validation images, here and on the engines.
 
     Args:
         inner: How layers are quantized.
-        runtimes: Engines that have to be faster, if any has.
+        runtimes: Engines that keep the budget, and have to be faster, if any has.
         require_speedup: By how much, or None.
         drop: What the accuracy may lose.
         equalize: Equalise layers first.
         round: Round by layer output at the end, instead of correcting biases.
     """
     before: tuple[Step, ...] = (EqualizeLayers(),) if equalize else ()
-    within = QuantizeWithin(drop=drop, quantize=inner)
-    return Recipe(*before, within, AdaRound() if round else CorrectBias(), *_timed(runtimes, require_speedup))
+    recover = (AdaRound() if round else CorrectBias(),)
+    within = QuantizeWithin(drop=drop, quantize=inner, recover=recover, runtimes=tuple(runtimes))
+    return Recipe(*before, within, *_timed(runtimes, require_speedup))
 
 
 def recipe_without_data(

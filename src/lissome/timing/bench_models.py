@@ -15,11 +15,12 @@ from lissome.core.names import choose
 from lissome.core.progress import Progress, Silent
 from lissome.exporting.proving import convert_and_prove
 from lissome.exporting.samples import Samples, take_samples
+from lissome.runtimes.accuracy import Runs
 from lissome.runtimes.protocol import Array
 from lissome.runtimes.table import RUNTIMES, get_runtime
 from lissome.timing.bench import Bench, Cell
 from lissome.timing.pinned import pinned
-from lissome.timing.sessions import Runs, measure_sessions
+from lissome.timing.sessions import measure_sessions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from lissome.core.context import TaskLike
 from lissome.exporting.stored_samples import stored_samples
+from lissome.runtimes.accuracy import engine_accuracy
 from lissome.runtimes.artifact import Artifact
 from lissome.timing.device import EngineFiles, ThisMachine, TimingDevice, Turns
 from lissome.timing.measure import Timing
-from lissome.timing.sessions import engine_accuracy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,12 +10,12 @@ import onnx
 
 from lissome.core.errors import SettingError
 from lissome.exporting.graph_proof import noise_for, serialized
+from lissome.runtimes.accuracy import Runs
 from lissome.runtimes.plain_onnx import PlainOnnxSession
 from lissome.runtimes.protocol import ReadsOnnx
 from lissome.runtimes.table import get_runtime
 from lissome.timing.measure import Timing
 from lissome.timing.pinned import pinned
-from lissome.timing.sessions import Runs
 from lissome.timing.sittings import measure_sittings
 
 BEFORE, AFTER = "before", "after"

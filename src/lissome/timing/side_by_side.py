@@ -17,10 +17,11 @@ from lissome.core.text_table import render
 from lissome.data.metrics import top1_correct, top5_correct
 from lissome.layers.fake_quantize import QuantizedConv2d, QuantizedLinear, without_quantization
 from lissome.profiling.profile import profile
+from lissome.runtimes.accuracy import Runs, engine_accuracy
 from lissome.runtimes.artifact import Artifact
 from lissome.timing.loaded import load_proved
 from lissome.timing.pinned import pinned
-from lissome.timing.sessions import Runs, engine_accuracy, measure_sessions
+from lissome.timing.sessions import measure_sessions
 from lissome.timing.source_graph import input_noise
 from lissome.timing.statistics import Interval
 from lissome.training.evaluate import evaluate

@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import numpy.typing as npt
 
+from lissome.runtimes.accuracy import Runs
 from lissome.timing.measure import Timing
-from lissome.timing.sessions import Runs, measure_sessions
+from lissome.timing.sessions import measure_sessions
 
 SITTINGS = 9
 

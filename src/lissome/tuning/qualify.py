@@ -11,9 +11,9 @@ from lissome.exporting.half_range import beyond_half_range
 from lissome.exporting.parity import FLOAT
 from lissome.exporting.reference import Reference
 from lissome.exporting.samples import Samples
+from lissome.runtimes.accuracy import engine_accuracy
 from lissome.runtimes.protocol import Session
 from lissome.runtimes.table import get_runtime
-from lissome.timing.sessions import engine_accuracy
 from lissome.training.evaluate import evaluate
 from lissome.tuning.budget import Budget
 from lissome.tuning.candidate import Candidate

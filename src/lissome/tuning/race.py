@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from lissome.core.errors import EngineError
+from lissome.runtimes.accuracy import Runs
 from lissome.runtimes.protocol import Array
 from lissome.timing.measure import Timing
-from lissome.timing.sessions import Runs, measure_sessions
+from lissome.timing.sessions import measure_sessions
 from lissome.tuning.candidate import Candidate
 
 _NEAR = 1.25

@@ -166,8 +166,9 @@ def test_quantize_stays_within_the_budget_on_the_engine(run: Run, tmp_path: Path
     line = "quantize my.py:build --data d.npz --on onnxruntime --out q.lissome --max-drop 5% --bits 4"
     table = json.loads(run(f"{line} --images 32 --calibrator percentile --equalize --round --json"))
     parts = table["outcome"]["parts"]
-    assert [one["step"] for one in parts] == ["EqualizeLayers", "QuantizeWithin", "AdaRound"]
+    assert [one["step"] for one in parts] == ["EqualizeLayers", "QuantizeWithin"]
     figures = parts[1]["measurements"]
+    assert figures["val_metric_on"]["onnxruntime"] >= figures["val_metric_float"] - 0.05
     assert figures["val_metric"] >= figures["val_metric_float"] - 0.05
     assert table["compressed"]["precision"] == {"onnxruntime": "int8" if figures["layers_quantized"] else "float32"}
     assert load(tmp_path / "q.lissome").session("onnxruntime").run(np.zeros((1, 8, 8, 3), np.uint8))[0].shape == (1, 2)

@@ -16,6 +16,7 @@ from lissome.compression.quantization.quantize import Quantize
 from lissome.compression.quantization.quantize_within import QuantizeWithin
 from lissome.compression.quantization.rounding_search import learned_rounding
 from lissome.compression.quantization.train_quantized import TrainQuantized
+from lissome.compression.quantization.width_trials import WidthTrials
 from lissome.core.context import Context
 from lissome.core.errors import SettingError
 from lissome.core.step import Step
@@ -232,6 +233,43 @@ def test_a_budget_is_kept_with_the_fewest_float_layers(uneven: nn.Sequential, co
     assert len(exact.declined) == 4
 
 
+def _rounded(model: nn.Module) -> int:
+    return sum(isinstance(one, QuantizedConv2d | QuantizedLinear) for one in model.modules())
+
+
+def test_an_engine_that_loses_more_keeps_more_layers_float(
+    uneven: nn.Sequential, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    within = QuantizeWithin(drop=1.0, quantize=Quantize(images=30), recover=(CorrectBias(images=30),))
+    free = within.apply(uneven, context)
+    assert free.measurements["layers_quantized"] == 4
+    assert free.measurements["val_metric_on"] == {}
+
+    def engine(trials: WidthTrials, model: nn.Module) -> dict[str, float]:
+        return {one: -9.0 if _rounded(model) > 2 else 0.5 for one in trials.runtimes}
+
+    monkeypatch.setattr(WidthTrials, "_on_engines", engine)
+    confirmed = replace(within, runtimes=("onnxruntime",)).apply(uneven, context)
+    assert confirmed.measurements["layers_quantized"] == _rounded(confirmed.model) == 2
+    assert confirmed.measurements["val_metric_on"] == {"onnxruntime": 0.5}
+    monkeypatch.setattr(WidthTrials, "_on_engines", lambda *_: {"onnxruntime": -9.0})
+    hopeless = replace(within, runtimes=("onnxruntime",)).apply(uneven, context)
+    assert hopeless.measurements["layers_quantized"] == 0
+    assert "on onnxruntime with every layer float" in hopeless.declined[-1].reason
+
+
+def test_the_budget_is_confirmed_on_the_engine_behind_the_recovery(uneven: nn.Sequential, context: Context) -> None:
+    inner = Quantize(images=30)
+    outcome = QuantizeWithin(
+        drop=1.0, quantize=inner, recover=(CorrectBias(images=30),), runtimes=("onnxruntime", "ncnn")
+    ).apply(uneven, context)
+    by_hand = CorrectBias(images=30).apply(inner.apply(uneven, context).model, context).model
+    assert all(torch.equal(one, other) for one, other in zip(outcome.model.buffers(), by_hand.buffers(), strict=True))
+    found = outcome.measurements["val_metric_on"]
+    assert set(found) == {"onnxruntime", "ncnn"}
+    assert all(abs(one - outcome.measurements["val_metric"]) < 0.05 for one in found.values())
+
+
 @pytest.mark.parametrize("step", [CorrectBias(), AdaRound(), TrainQuantized()], ids=lambda one: type(one).__name__)
 def test_a_network_left_float_stays_float(step: Step, uneven: nn.Sequential, context: Context) -> None:
     outcome = step.apply(uneven, context)
@@ -255,6 +293,7 @@ def test_layers_that_are_named_stay_float(uneven: nn.Sequential, context: Contex
         lambda: QuantizeWithin(drop=-0.1),
         lambda: QuantizeWithin(bits=(8, 4)),
         lambda: QuantizeWithin(images=0),
+        lambda: QuantizeWithin(runtimes=("mnn",)),
         lambda: EqualizeLayers(images=0),
         lambda: EqualizeLayers(relu6="drop"),  # type: ignore[arg-type]
         lambda: AdaRound(steps=-1),

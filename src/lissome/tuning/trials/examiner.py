@@ -21,10 +21,10 @@ from lissome.exporting.half_range import beyond_half_range
 from lissome.exporting.samples import Samples
 from lissome.layers.fake_quantize import without_quantization
 from lissome.profiling.profile import profile
+from lissome.runtimes.accuracy import engine_accuracy
 from lissome.runtimes.artifact import Artifact
 from lissome.timing.device import DeviceFacts, TimingDevice, Turns
 from lissome.timing.measure import Timing
-from lissome.timing.sessions import engine_accuracy
 from lissome.tuning.candidate import Candidate
 from lissome.tuning.files import Files, engine_files, make_files, open_candidate
 from lissome.tuning.trials.limit import Limit

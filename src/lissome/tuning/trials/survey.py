@@ -11,10 +11,10 @@ from torch import nn
 from lissome.core.context import Context
 from lissome.core.errors import EngineError
 from lissome.exporting.samples import Samples
+from lissome.runtimes.accuracy import engine_accuracy
 from lissome.runtimes.table import get_runtime
 from lissome.timing.device import TimingDevice, Turns
 from lissome.timing.pinned import pinned
-from lissome.timing.sessions import engine_accuracy
 from lissome.tuning.budget import Budget
 from lissome.tuning.candidate import Candidate
 from lissome.tuning.files import engine_files, make_files, open_candidate
