@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from lissome.core.errors import ConversionError
 from lissome.core.snapshot import write_snapshot
+from lissome.exporting.litert_floats import float_layers_note
 from lissome.exporting.over_snapshot import convert_in_child
 from lissome.exporting.to_ncnn import to_ncnn
 from lissome.exporting.to_ncnn_int8 import to_ncnn_int8
@@ -83,21 +84,22 @@ def _for_tensorrt(model: nn.Module, examples: Examples, folder: Path) -> Convers
 
 
 def _for_litert(model: nn.Module, examples: Examples, folder: Path) -> Conversion:
-    return _over_snapshot(LiteRt(), model, examples, folder, ("litert_torch", "litert-torch"))
+    _over_snapshot(LiteRt(), model, examples, folder, ("litert_torch", "litert-torch"))
+    return Conversion(model, float_layers_note(model, examples.inputs, folder) if is_quantized(model) else "")
 
 
 def _for_executorch(model: nn.Module, examples: Examples, folder: Path) -> Conversion:
-    return _over_snapshot(ExecuTorch(), model, examples, folder, ("executorch", "executorch"))
+    source, note = _float_of(model, ExecuTorch.name)
+    _over_snapshot(ExecuTorch(), source, examples, folder, ("executorch", "executorch"))
+    return Conversion(source, note)
 
 
 def _over_snapshot(
     runtime: Runtime, model: nn.Module, examples: Examples, folder: Path, converter: tuple[str, str]
-) -> Conversion:
+) -> None:
     if examples.others is not None:
         raise ConversionError("has one size of input a file", where=runtime.name, fix="leave the other size out")
-    source, note = _float_of(model, runtime.name)
-    convert_in_child(runtime, source, examples.inputs, folder, needs=converter[0], package=converter[1])
-    return Conversion(source, note)
+    convert_in_child(runtime, model, examples.inputs, folder, needs=converter[0], package=converter[1])
 
 
 def _over_onnx(runtime: ReadsOnnx, model: nn.Module, examples: Examples, folder: Path, note: str = "") -> Conversion:
@@ -135,7 +137,6 @@ def _for_torch(model: nn.Module, examples: Examples, folder: Path) -> Conversion
 
 WITHOUT_INTEGERS: Mapping[str, str] = {
     "mnn": "its converter crashes on a graph with rounded layers (MNN 3.6.1, signal 6)",
-    "litert": "lissome does not hand its converter the scales yet",
     "executorch": "its tools choose scales by themselves, so it would not be the network that was judged",
     "torch": "it rounds in float",
 }

@@ -48,5 +48,5 @@ PRESETS: Mapping[str, Preset] = {
         ),
     ),
 }
-"""Presets by name. A phone's CPU runs ncnn; a microcontroller reads LiteRT files, int8 where lissome can write them so,
-and its flash is what is short; a server has wide vectors, hence widths in multiples of 16."""
+"""Presets by name. A phone's CPU runs ncnn; a microcontroller reads LiteRT files in int8, and its
+flash is what is short; a server has wide vectors, hence widths in multiples of 16."""

@@ -257,11 +257,11 @@ def test_a_users_network_needs_an_input_shape(refused: Refusal, tmp_path: Path) 
         assert "add --input" in refused(line)
 
 
-@pytest.mark.parametrize("engine", ["mnn", "litert", "executorch", "torch"])
+@pytest.mark.parametrize("engine", ["mnn", "executorch", "torch"])
 def test_an_engine_without_integers_is_refused_before_any_work(refused: Refusal, tmp_path: Path, engine: str) -> None:
     said = refused(f"quantize resnet20 --data sample --on onnxruntime,{engine} --out q.lissome")
     assert f"{engine}: no int8: " in said
-    assert "choose of onnxruntime, ncnn, openvino, tensorrt" in said
+    assert "choose of onnxruntime, ncnn, openvino, litert, tensorrt" in said
     assert f"{engine}: no int8: " in refused(f"quantize net.onnx --data sample --on {engine} --out q.lissome")
     assert not list(tmp_path.glob("q.lissome*"))
 
