@@ -155,6 +155,10 @@ class Context:
             )
         return self.task
 
+    def or_original(self, model: nn.Module) -> Self:
+        """Return the context with a network as the original one, if it has none yet."""
+        return self if self.original is not None else replace(self, original=model)
+
     def require_original(self) -> nn.Module:
         """Return the uncompressed network.
 

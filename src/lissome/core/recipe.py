@@ -54,8 +54,7 @@ class Recipe(Step):
             SettingError: A step needs something that the context lacks; nothing has been done then.
         """
         self.check(model, context)
-        if context.original is None:
-            context = replace(context, original=model)
+        context = context.or_original(model)
         key = ""
         if context.memory:
             key = key_of(fingerprint(model), fingerprint(context.require_original()), _context_key(context))

@@ -19,9 +19,9 @@ from lissome.compression.quantization.train_quantized import TrainQuantized
 from lissome.compression.quantization.width_trials import WidthTrials
 from lissome.core.context import Context
 from lissome.core.errors import SettingError
-from lissome.core.step import Step
+from lissome.core.step import Change, Step
 from lissome.data.task import Task
-from lissome.layers.fake_quantize import QuantizedConv2d, QuantizedLinear, is_quantized
+from lissome.layers.fake_quantize import QuantizedConv2d, QuantizedLinear, is_quantized, without_quantization
 from lissome.training.optimizers import SGD
 from lissome.training.train import Train
 
@@ -205,6 +205,25 @@ def test_training_with_rounding_moves_weights_and_steps(uneven: nn.Sequential, c
     assert scales(learned) != scales(coarse)
     assert len(scales(learned)) == len(scales(coarse))
     assert not torch.equal(plain.get_submodule("0").weight, coarse.get_submodule("0").weight)
+
+
+def test_training_with_rounding_learns_from_the_float_network_by_default(
+    uneven: nn.Sequential, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[nn.Module] = []
+
+    def change(train: Train, model: nn.Module, context: Context) -> Change:
+        assert train.teacher == "original"
+        seen.append(context.require_original())
+        return Change(model)
+
+    monkeypatch.setattr(Train, "change", change)
+    coarse = _coarse(uneven, context)
+    TrainQuantized(learn_steps=True).apply(coarse, context)
+    TrainQuantized().apply(coarse, replace(context, original=uneven))
+    assert torch.allclose(seen[0](_images(context)), without_quantization(coarse)(_images(context)))
+    assert not is_quantized(seen[0])
+    assert seen[1] is uneven
 
 
 def test_a_budget_is_kept_with_the_fewest_float_layers(uneven: nn.Sequential, context: Context) -> None:

@@ -43,7 +43,8 @@ class Slim(Step):
         skip: Patterns of layer paths whose groups stay whole.
         train: The sparse training of each pass, without a regularizer of its own. With keep="best" the epoch of the
             best validation is pruned, which need not be the sparsest.
-        tune: The fine-tuning of each pass.
+        tune: The fine-tuning of each pass. Without a teacher by default, since slimming may begin with a network that
+            has learnt nothing; for a trained one `Train(epochs=20, teacher="original")` is better.
 
     Measurements:
         passes: for each its number, val_trained, near_zero (the share of scales below 0.01), val_pruned (before

@@ -1,5 +1,6 @@
 """Train weights of one, two or a few bits: binary, ternary, powers of two."""
 
+import copy
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -17,6 +18,10 @@ from lissome.training.optimizers import AdamW
 from lissome.training.train import Train
 
 
+def _training() -> Train:
+    return Train(epochs=10, teacher="original", optimizer=AdamW(learning_rate=0.001))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainFewBits(Step):
     """Training with the weights rounded in each forward; the gradient passes straight through to the float weights.
@@ -29,8 +34,9 @@ class TrainFewBits(Step):
         inputs: Also let these layers read signs only, so that a product is one XNOR.
         ends: Round the first and the last layer too, which bear it worst.
         skip: Patterns of layer paths that stay as they are.
-        train: How to train. Default 10 epochs of AdamW at a rate of 0.001. Zeros and shared values of the start are not
-            kept, since all weights must be free to change their sign.
+        train: How to train. Default 10 epochs of AdamW at a rate of 0.001 beside the uncompressed network: where the
+            context has none, this one as it comes. Zeros and shared values of the start are not kept, since all weights
+            must be free to change their sign.
 
     Measurements:
         Those of `Train`, and layers_rounded.
@@ -47,11 +53,11 @@ class TrainFewBits(Step):
     inputs: bool = False
     ends: bool = False
     skip: tuple[str, ...] = ()
-    train: Train = field(default_factory=lambda: Train(epochs=10, optimizer=AdamW(learning_rate=0.001)))
+    train: Train = field(default_factory=_training)
 
     def requires(self) -> tuple[Need, ...]:
-        """What training requires."""
-        return self.train.requires()
+        """What training requires; the original is at hand."""
+        return tuple(need for need in self.train.requires() if need is not Need.ORIGINAL)
 
     def change(self, model: nn.Module, context: Context) -> Change:
         """Train the copy; its class stays."""
@@ -61,6 +67,7 @@ class TrainFewBits(Step):
         chosen = paths if self.ends else [path for path in paths if path not in (*list(layers)[:1], *list(layers)[-1:])]
         if not chosen:
             raise SettingError("no layer is left to round", where="TrainFewBits", fix="set ends, or skip fewer")
+        context = context.or_original(copy.deepcopy(model))
         for path in chosen:
             parametrize.register_parametrization(layers[path], "weight", _Rounded(self.format))
             if self.inputs:

@@ -10,10 +10,14 @@ from lissome.compression.quantization.correct_bias import rounding
 from lissome.compression.quantization.quantize import Quantize
 from lissome.core.context import Context, Need
 from lissome.core.step import Change, Step
-from lissome.layers.fake_quantize import FakeQuantize
+from lissome.layers.fake_quantize import FakeQuantize, without_quantization
 from lissome.layers.learned_step import LearnedStep
 from lissome.training.optimizers import SGD
 from lissome.training.train import Train
+
+
+def _training() -> Train:
+    return Train(epochs=2, teacher="original", optimizer=SGD(learning_rate=0.001))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +28,8 @@ class TrainQuantized(Step):
     with `learn_steps` the scale of each activation is learned as well.
 
     Args:
-        train: How to train. Default 2 epochs of SGD at a rate of 0.001 with momentum.
+        train: How to train. Default 2 epochs of SGD at a rate of 0.001 with momentum, beside the uncompressed network:
+            where the context has none, this one without its rounding.
         learn_steps: Learn the scales of activations (LSQ).
         quantize: How a network that does not round yet is quantized first; None leaves such a network alone.
 
@@ -36,19 +41,20 @@ class TrainQuantized(Step):
         arXiv:1902.08153, equation 3.
     """
 
-    train: Train = field(default_factory=lambda: Train(epochs=2, optimizer=SGD(learning_rate=0.001)))
+    train: Train = field(default_factory=_training)
     learn_steps: bool = False
     quantize: Quantize | None = None
 
     def requires(self) -> tuple[Need, ...]:
-        """What training requires."""
-        return self.train.requires()
+        """What training requires; the original is at hand."""
+        return tuple(need for need in self.train.requires() if need is not Need.ORIGINAL)
 
     def change(self, model: nn.Module, context: Context) -> Change:
         """Train the copy."""
         graph, before = rounding(model, self.quantize, context)
         if graph is None:
             return Change(model, before, {})
+        context = context.or_original(without_quantization(graph))
         if self.learn_steps:
             _swap(graph, FakeQuantize, LearnedStep.of)
         change = self.train.change(graph, context)
