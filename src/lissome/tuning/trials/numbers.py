@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from lissome.compression.clustering.cluster_weights import ClusterWeights
+from lissome.compression.quantization.ada_round import AdaRound
+from lissome.compression.quantization.correct_bias import CorrectBias
 from lissome.compression.quantization.equalize_layers import EqualizeLayers
 from lissome.compression.quantization.quantize import Quantize
 from lissome.compression.quantization.quantize_weights import QuantizeWeights
@@ -24,12 +27,15 @@ class Numbers:
     integers: bool = False
 
 
+_WITHIN: Mapping[str, Any] = {"validation_images": 1000, "recover": (CorrectBias(),)}
+
 NUMBERS: Mapping[str, Numbers] = {
     "float32": Numbers(),
-    "int8": Numbers(steps=(Quantize(),), integers=True),
-    "int8 equalized": Numbers(steps=(EqualizeLayers(), Quantize()), integers=True),
-    "int8 where it pays": Numbers(steps=(QuantizeWithin(drop=0.003, validation_images=1000),), integers=True),
-    "mixed bits": Numbers(steps=(QuantizeWithin(drop=0.005, bits=(4, 6), validation_images=1000),), integers=True),
+    "int8": Numbers(steps=(Quantize(), CorrectBias()), integers=True),
+    "int8 equalized": Numbers(steps=(EqualizeLayers(), Quantize(), CorrectBias()), integers=True),
+    "int8 rounded": Numbers(steps=(Quantize(), AdaRound(steps=0)), integers=True),
+    "int8 where it pays": Numbers(steps=(QuantizeWithin(drop=0.003, **_WITHIN),), integers=True),
+    "mixed bits": Numbers(steps=(QuantizeWithin(drop=0.005, bits=(4, 6), **_WITHIN),), integers=True),
     "weights of 6 bits": Numbers(steps=(QuantizeWeights(bits=6),)),
     "weights of 4 bits": Numbers(steps=(QuantizeWeights(bits=4),)),
     "16 shared values": Numbers(steps=(ClusterWeights(bits=4),)),

@@ -44,7 +44,7 @@ class SearchSpace:
     """
 
     moves: tuple[Move, ...] = field(default_factory=default_moves)
-    numbers: tuple[str, ...] = ("float32", "int8", "int8 equalized", "int8 where it pays")
+    numbers: tuple[str, ...] = ("float32", "int8", "int8 equalized", "int8 rounded", "int8 where it pays")
     ways: int = 3
     objective: Literal["measured", "macs"] | LatencyTable = "measured"
     learning_rate: float = CALM
