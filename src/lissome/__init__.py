@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from lissome.compression.quantization import calibrators, formats
     from lissome.compression.quantization.absorb_bias import AbsorbBias
     from lissome.compression.quantization.ada_round import AdaRound
+    from lissome.compression.quantization.calibration_scan import CalibrationScan
     from lissome.compression.quantization.correct_bias import CorrectBias
     from lissome.compression.quantization.equalize_layers import EqualizeLayers
     from lissome.compression.quantization.quantize import Quantize
@@ -129,6 +130,7 @@ __all__ = [
     "BadModelError",
     "BadRecipeError",
     "Budget",
+    "CalibrationScan",
     "ClusterWeights",
     "Context",
     "ConversionError",
@@ -238,6 +240,7 @@ __all__ = [
 
 # Where each name lives, "module:attribute" or "module"; the imports above say the same to type checkers.
 _HOMES = {
+    "CalibrationScan": "lissome.compression.quantization.calibration_scan:CalibrationScan",
     "CATALOG": "lissome.models.catalog:CATALOG",
     "DEVICES": "lissome.devices.catalog:DEVICES",
     "BadArtifactError": "lissome.core.errors:BadArtifactError",

@@ -30,6 +30,7 @@ STEPS: Mapping[str, str] = {
     "AbsorbBias": "lissome.compression.quantization.absorb_bias:AbsorbBias",
     "Quantize": "lissome.compression.quantization.quantize:Quantize",
     "QuantizeWithin": "lissome.compression.quantization.quantize_within:QuantizeWithin",
+    "CalibrationScan": "lissome.compression.quantization.calibration_scan:CalibrationScan",
     "CorrectBias": "lissome.compression.quantization.correct_bias:CorrectBias",
     "AdaRound": "lissome.compression.quantization.ada_round:AdaRound",
     "TrainQuantized": "lissome.compression.quantization.train_quantized:TrainQuantized",

@@ -85,11 +85,12 @@ EXAMPLES = {
         format=ls.formats.Log2(bits=3), inputs=True, skip=("3",), train=ls.Train(epochs=1, batch_size=16)
     ),
     "QuantizeWeights": ls.QuantizeWeights(format=ls.formats.Log2(bits=3), skip=("0",)),
+    "CalibrationScan": ls.CalibrationScan(images=(2, 8), validation_images=6),
     "MeasureLatency": ls.MeasureLatency(seconds=0.01),
 }
 """A step of each kind, with a setting other than the default where it has any."""
 
-LOOKS_ONLY = ("SensitivityScan", "MeasureLatency")
+LOOKS_ONLY = ("SensitivityScan", "CalibrationScan", "MeasureLatency")
 """Steps that measure and change nothing."""
 
 

@@ -119,7 +119,9 @@ def quantize(
     if data is None:
         recipe = recipe_without_data(inner, runtimes, require_speedup, equalize=equalize)
     else:
-        recipe = recipe_with_data(inner, runtimes, require_speedup, drop=drop, equalize=equalize, round=round)
+        recipe = recipe_with_data(
+            inner, runtimes, require_speedup, drop=drop, equalize=equalize, round=round, scan=report is not None
+        )
     named_data = f"--data {data} --max-drop {max_drop or '0.5%'}" if data else "--calibrator data_free"
     job = Job(
         name=Path(model.partition(":")[0]).stem,

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from lissome.compression.quantization.ada_round import AdaRound
+from lissome.compression.quantization.calibration_scan import CalibrationScan
 from lissome.compression.quantization.calibrators import DataFree
 from lissome.compression.quantization.correct_bias import CorrectBias
 from lissome.compression.quantization.equalize_layers import EqualizeLayers
@@ -25,6 +26,7 @@ def recipe_with_data(
     drop: float,
     equalize: bool,
     round: bool,
+    scan: bool = False,
 ) -> Recipe:
     """Return the recipe that quantizes within a budget, judged on validation images, here and on the engines.
 
@@ -35,8 +37,11 @@ def recipe_with_data(
         drop: What the accuracy may lose.
         equalize: Equalise layers first.
         round: Round by layer output at the end, instead of correcting biases.
+        scan: Also show how the number of calibration images matters.
     """
     before: tuple[Step, ...] = (EqualizeLayers(),) if equalize else ()
+    if scan and inner.calibrator.reads_images:
+        before = (*before, CalibrationScan(quantize=inner))
     recover = (AdaRound() if round else CorrectBias(),)
     within = QuantizeWithin(drop=drop, quantize=inner, recover=recover, runtimes=tuple(runtimes))
     return Recipe(*before, within, *_timed(runtimes, require_speedup))

@@ -116,17 +116,39 @@ def curve(title: str, epochs: Sequence[float | None], series: Series) -> Chart:
         epochs: Numbers of the epochs, at least one.
         series: One value an epoch, by name.
     """
+    figure = _lines(epochs, series, "epoch %{x}: %{y:.4g}<extra></extra>")
+    figure.update_xaxes(title={"text": "epoch"}, tick0=epochs[0], dtick=math.ceil(len(epochs) / 10))
+    return chart_of(title, figure, _CURVE_HEIGHT)
+
+
+def curve_of_counts(title: str, x_title: str, counts: Sequence[float], series: Series) -> Chart:
+    """Return a figure's course over numbers of things, each several times the one before.
+
+    Args:
+        title: The figure.
+        x_title: What is counted.
+        counts: The numbers, above 0.
+        series: One value a number, by name.
+    """
+    figure = _lines(counts, series, "%{x:,}: %{y:.4g}<extra>%{fullData.name}</extra>")
+    figure.update_xaxes(
+        title={"text": plain(x_title)}, type="log", tickvals=list(counts), ticktext=list(map(str, counts))
+    )
+    figure.update_layout(showlegend=len(series) > 1)
+    return chart_of(title, figure, _CURVE_HEIGHT)
+
+
+def _lines(places: Sequence[float | None], series: Series, hover: str) -> Any:
     figure = empty_figure()
     for name, values in series.items():
         figure.add_scatter(
             name=plain(name),
-            x=list(epochs),
+            x=list(places),
             y=list(values),
-            mode="lines+markers" if len(epochs) <= 60 else "lines",
-            hovertemplate="epoch %{x}: %{y:.4g}<extra></extra>",
+            mode="lines+markers" if len(places) <= 60 else "lines",
+            hovertemplate=hover,
         )
-    figure.update_xaxes(title={"text": "epoch"}, tick0=epochs[0], dtick=math.ceil(len(epochs) / 10))
-    return chart_of(title, figure, _CURVE_HEIGHT)
+    return figure
 
 
 def histogram(title: str, x_title: str, edges: Sequence[float], counts: Sequence[float]) -> Chart:

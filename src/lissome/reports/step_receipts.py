@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from lissome.reports.charts import curve, heat_map, histogram
+from lissome.reports.charts import curve, curve_of_counts, heat_map, histogram
 from lissome.reports.elements import Cell, Chart, Charts, Code, Content, Facts, Fold, Prose, Rows, Section, Table
 from lissome.reports.figures import anything, at, count, names_in, number_at, percent, seconds
 
@@ -35,11 +35,13 @@ def step_sections(outcome: Any) -> tuple[Section, ...]:
     curves = tuple(chart for one in steps for chart in _curves(one, is_only=_trained(steps) == 1))
     scales = tuple(chart for one in steps for chart in _histograms(one))
     scans = tuple(chart for one in steps for chart in _scans(one))
+    ranges = tuple(chart for one in steps for chart in _calibrations(one))
     return (
         Section("What each step did", folds),
         Section("Training", (Charts(curves),) if curves else ()),
         Section("Scales after training", (Charts(scales),) if scales else ()),
         Section("What the loss of channels costs", (Charts(scans),) if scans else ()),
+        Section("How many images calibrate", (Charts(ranges),) if ranges else ()),
     )
 
 
@@ -114,6 +116,15 @@ def _scans(receipt: Receipt) -> Iterator[Chart]:
     """Yield the chart of a scan that cut the groups one by one."""
     if chart := sensitivity_chart(at(receipt, "measurements", "sensitivity")):
         yield chart
+
+
+def _calibrations(receipt: Receipt) -> Iterator[Chart]:
+    """Yield the chart of a scan that calibrated on few images and on many."""
+    scan = at(receipt, "measurements", "calibration")
+    counts, metric, exact = at(scan, "images") or (), at(scan, "metric") or (), number_at(scan, "float")
+    if counts and len(counts) == len(metric) and exact is not None:
+        series = {"rounded": list(metric), "float": [exact] * len(counts)}
+        yield curve_of_counts("Metric on validation images", "images that ranges are calibrated on", counts, series)
 
 
 def sensitivity_chart(scan: Any) -> Chart | None:

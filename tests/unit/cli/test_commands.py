@@ -174,6 +174,15 @@ def test_quantize_stays_within_the_budget_on_the_engine(run: Run, tmp_path: Path
     assert load(tmp_path / "q.lissome").session("onnxruntime").run(np.zeros((1, 8, 8, 3), np.uint8))[0].shape == (1, 2)
 
 
+def test_the_page_of_quantize_shows_how_many_images_calibrate(run: Run, tmp_path: Path) -> None:
+    line = "quantize my.py:build --data d.npz --on onnxruntime --out q.lissome --max-drop 50% --report q.html --json"
+    parts = json.loads(run(line))["outcome"]["parts"]
+    assert [one["step"] for one in parts] == ["CalibrationScan", "QuantizeWithin"]
+    scan = parts[0]["measurements"]["calibration"]
+    assert len(scan["metric"]) == len(scan["images"]) > 1
+    assert "How many images calibrate" in (tmp_path / "q.html").read_text()
+
+
 def test_quantize_needs_no_data(run: Run, tmp_path: Path) -> None:
     line = "quantize my.py:build --calibrator data_free --input 3x8x8 --equalize --on onnxruntime --out q.lissome"
     table = json.loads(run(f"{line} --report q.html --json"))

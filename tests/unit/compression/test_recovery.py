@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from lissome.compression.quantization.ada_round import AdaRound
+from lissome.compression.quantization.calibration_scan import CalibrationScan
+from lissome.compression.quantization.calibrators import DataFree
 from lissome.compression.quantization.correct_bias import CorrectBias
 from lissome.compression.quantization.equalize_layers import EqualizeLayers
 from lissome.compression.quantization.formats import Int8, Uniform
@@ -317,6 +319,8 @@ def test_layers_that_are_named_stay_float(uneven: nn.Sequential, context: Contex
         lambda: EqualizeLayers(relu6="drop"),  # type: ignore[arg-type]
         lambda: AdaRound(steps=-1),
         lambda: CorrectBias(images=0),
+        lambda: CalibrationScan(images=()),
+        lambda: CalibrationScan(quantize=Quantize(calibrator=DataFree())),
     ],
 )
 def test_settings_out_of_range(make) -> None:  # type: ignore[no-untyped-def]

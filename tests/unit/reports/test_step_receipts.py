@@ -99,12 +99,23 @@ def test_the_default_strength_is_the_one_that_receipts_leave_out():
     assert GroupLasso().strength == L1OnBatchNormScale().strength == _DEFAULT_STRENGTH
 
 
+def test_calibration_on_few_and_many_images_becomes_a_curve():
+    scan = {"float": 0.9, "images": [1, 16, 256], "metric": [0.5, 0.8, 0.89]}
+    section = step_sections({"step": "CalibrationScan", "measurements": {"calibration": scan}})[-1]
+    (charts,) = section.content
+    rounded, exact = charts.charts[0].figure["data"]
+    assert (list(rounded["x"]), list(rounded["y"])) == ([1, 16, 256], [0.5, 0.8, 0.89])
+    assert list(exact["y"]) == [0.9] * 3
+    assert charts.charts[0].figure["layout"]["xaxis"]["type"] == "log"
+    assert step_sections({"step": "CalibrationScan", "measurements": {}})[-1].content == ()
+
+
 def test_a_scan_becomes_a_map_of_what_each_group_loses():
     groups = [{"name": "a", "channels": 8, "metric": [0.5, 0.9]}, {"name": "b", "channels": 4, "metric": [0.8, 1.0]}]
     scan = {"base": 0.9, "keep": [0.25, 0.5], "groups": groups}
-    section = step_sections({"step": "SensitivityScan", "measurements": {"sensitivity": scan}})[-1]
+    section = step_sections({"step": "SensitivityScan", "measurements": {"sensitivity": scan}})[-2]
     (charts,) = section.content
     (shades,) = charts.charts[0].figure["data"]
     assert (list(shades["x"]), list(shades["y"])) == (["50 % stay", "25 % stay"], ["a", "b"])
     assert [list(row) for row in shades["z"]] == [pytest.approx([0.0, 40.0]), pytest.approx([-10.0, 10.0])]
-    assert step_sections({"step": "SensitivityScan", "measurements": {"sensitivity": {}}})[-1].content == ()
+    assert step_sections({"step": "SensitivityScan", "measurements": {"sensitivity": {}}})[-2].content == ()
