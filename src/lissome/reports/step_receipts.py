@@ -123,7 +123,7 @@ def _calibrations(receipt: Receipt) -> Iterator[Chart]:
     scan = at(receipt, "measurements", "calibration")
     counts, metric, exact = at(scan, "images") or (), at(scan, "metric") or (), number_at(scan, "float")
     if counts and len(counts) == len(metric) and exact is not None:
-        series = {"rounded": list(metric), "float": [exact] * len(counts)}
+        series = {"float": [exact] * len(counts), "rounded": list(metric)}
         yield curve_of_counts("Metric on validation images", "images that ranges are calibrated on", counts, series)
 
 

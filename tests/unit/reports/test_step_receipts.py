@@ -103,7 +103,7 @@ def test_calibration_on_few_and_many_images_becomes_a_curve():
     scan = {"float": 0.9, "images": [1, 16, 256], "metric": [0.5, 0.8, 0.89]}
     section = step_sections({"step": "CalibrationScan", "measurements": {"calibration": scan}})[-1]
     (charts,) = section.content
-    rounded, exact = charts.charts[0].figure["data"]
+    exact, rounded = charts.charts[0].figure["data"]
     assert (list(rounded["x"]), list(rounded["y"])) == ([1, 16, 256], [0.5, 0.8, 0.89])
     assert list(exact["y"]) == [0.9] * 3
     assert charts.charts[0].figure["layout"]["xaxis"]["type"] == "log"
