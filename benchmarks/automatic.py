@@ -270,7 +270,7 @@ def _trials(out: Path) -> int:
 
 
 def _essence(trials: list[dict[str, Any]]) -> str:
-    left_out = ("started", "seconds", "worker", "recipe_toml")
+    left_out = ("started", "seconds", "training_seconds", "worker", "recipe_toml")
     return key_of([{k: v for k, v in one.items() if k not in left_out} for one in trials])
 
 

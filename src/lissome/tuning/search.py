@@ -46,6 +46,8 @@ from lissome.tuning.trials.trial import Trial
 from lissome.tuning.trials.views import views_of
 from lissome.tuning.trials.worker import Worker, beside
 
+_TRAINING = 4
+"""Times that an image passes a network when it is trained beside a teacher: forward, backward (twice), the teacher."""
 _TABLE_SECONDS = 1.0
 """For each kind of layer: a rough staircase is enough to cut by, and every network is timed as a whole."""
 
@@ -258,11 +260,14 @@ def _facts_of(job: Job, samples: Samples, found: Survey, context: Context) -> Fa
 def _full_recoveries(job: Job, worker: Worker, trials: Sequence[Trial]) -> list[Trial]:
     """Give the full recovery to those along the front that can be hoped to keep the limits."""
     kept = worker.files.finalists()
-    halving, done = Halving(front(trials, job.limit), job.limit), list[Trial]()
+    promising = front(trials, job.limit)
+    trained = [one.number for one in promising if worker.options.cuts(one.parameters)]
+    halving, done = Halving(promising, job.limit), list[Trial]()
     while len(done) < job.budget.finalists and (one := halving.next()) is not None:
         trial = kept.get(one.number)
         if trial is None:
-            effort = _effort(job, worker, one, job.budget.finalists - len(done))
+            waiting = sum(number not in {other.number for other in done} for number in trained)
+            effort = _effort(job, worker, one, min(waiting, job.budget.finalists - len(done)))
             job.run.progress.say(f"full recovery of trial {one.number}: {effort.epochs} epochs")
             trial = worker.examiner.examine(worker.wanted(Asked(one.number, one.parameters), effort))
             worker.files.keep_finalist(trial)
@@ -273,16 +278,26 @@ def _full_recoveries(job: Job, worker: Worker, trials: Sequence[Trial]) -> list[
     return done
 
 
-def _effort(job: Job, worker: Worker, short: Trial, left: int) -> Effort:
-    """Return the full recovery, or as much of it as the minutes allow; kept, so that a resumed search does the same."""
+def _effort(job: Job, worker: Worker, short: Trial, waiting: int) -> Effort:
+    """Return the full recovery, or as much of it as the minutes allow; kept, so that a resumed search does the same.
+
+    Args:
+        job: The search.
+        worker: Who examines.
+        short: The trial after its short recovery, whose training tells how long an epoch takes.
+        waiting: How many finalists that are trained the minutes left are for.
+    """
     name = f"finalists/effort-{short.number:05}"
     kept = worker.files.read(f"{name}.kept")
     if kept is None:
         kept = {"epochs": job.budget.full_epochs, "images": None}
-        if job.budget.minutes is not None:
+        if job.budget.minutes is not None and short.training_seconds > 0:
             seen = min(job.budget.short_images, len(job.task.train))
-            an_epoch = max(short.seconds, 1e-3) / seen * len(job.task.train)
-            seconds = max(0.0, 60 * job.budget.minutes - worker.files.seconds) / left
+            scored = min(job.budget.images, len(job.task.validation))
+            work = (_TRAINING * one + scored for one in (len(job.task.train), seen))
+            an_epoch = short.training_seconds * next(work) / next(work)
+            share = max(0.0, 60 * job.budget.minutes - worker.files.seconds) / max(1, waiting)
+            seconds = max(0.0, share - (short.seconds - short.training_seconds))
             epochs = int(seconds / an_epoch)
             kept["epochs"] = max(1, min(job.budget.full_epochs, epochs))
             kept["images"] = None if epochs else max(seen, int(seconds / an_epoch * len(job.task.train)))

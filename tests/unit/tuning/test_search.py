@@ -33,7 +33,10 @@ def whole(tmp_path_factory, trained, pictures, quick, run_of):
 def summary(result):
     """What must be the same again: everything but how long it took."""
     table = result.to_dict()
-    rows = [{k: v for k, v in one.items() if k not in ("started", "seconds", "worker")} for one in table["trials"]]
+    rows = [
+        {k: v for k, v in one.items() if k not in ("started", "seconds", "training_seconds", "worker")}
+        for one in table["trials"]
+    ]
     return rows, table["winner"]["number"], table["winner"]["artifact_sha256"], table["winner"]["recipe_toml"]
 
 

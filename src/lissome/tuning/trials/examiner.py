@@ -164,6 +164,7 @@ class Examiner:
             "artifact_sha256": hash_of_files(artifact, way.engine),
             "widths": widths_of(without_quantization(outcome.model)),
             "declined": tuple(str(one) for one in outcome.declined),
+            "training_seconds": round(_training_seconds(outcome), 3),
         }
         return figures, known
 
@@ -245,3 +246,9 @@ def widths_of(model: nn.Module) -> tuple[tuple[str, int], ...]:
         if weight is not None and weight.dim() > 1:
             found.append((name, int(getattr(layer, "out_channels", weight.shape[0]))))
     return tuple(found)
+
+
+def _training_seconds(outcome: Outcome) -> float:
+    """Return how long the epochs of an outcome's steps took, also where they are kept from an earlier run."""
+    epochs = outcome.measurements.get("history", ())
+    return sum(float(one["seconds"]) for one in epochs) + sum(_training_seconds(one) for one in outcome.parts)

@@ -30,6 +30,7 @@ class Trial:
         declined: What its steps declined, and why.
         started: When, in seconds since the search began.
         seconds: How long it took.
+        training_seconds: How much of that its training took.
         worker: Who did it: host and process.
         reason: Why it failed, or what was left out; "" for nothing.
         failed: Whether there are no figures.
@@ -48,6 +49,7 @@ class Trial:
     declined: tuple[str, ...] = ()
     started: float = 0.0
     seconds: float = 0.0
+    training_seconds: float = 0.0
     worker: str = ""
     reason: str = ""
     failed: bool = False
