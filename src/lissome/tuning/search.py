@@ -30,7 +30,7 @@ from lissome.tuning.search_run import SearchRun
 from lissome.tuning.trials.effort import Effort
 from lissome.tuning.trials.examiner import Examiner, hash_of_files
 from lissome.tuning.trials.facts import Facts, find_facts
-from lissome.tuning.trials.finalists import Halving, front, verdict, winner_of
+from lissome.tuning.trials.finalists import Halving, front, may_recover, verdict, winner_of
 from lissome.tuning.trials.known_images import KNOWN_IMAGES, knows_validation_images
 from lissome.tuning.trials.limit import Limit
 from lissome.tuning.trials.numbers import NUMBERS
@@ -261,7 +261,7 @@ def _full_recoveries(job: Job, worker: Worker, trials: Sequence[Trial]) -> list[
     """Give the full recovery to those along the front that can be hoped to keep the limits."""
     kept = worker.files.finalists()
     promising = front(trials, job.limit)
-    trained = [one.number for one in promising if worker.options.cuts(one.parameters)]
+    trained = [one.number for one in promising if worker.options.cuts(one.parameters) and may_recover(one, job.limit)]
     halving, done = Halving(promising, job.limit), list[Trial]()
     while len(done) < job.budget.finalists and (one := halving.next()) is not None:
         trial = kept.get(one.number)

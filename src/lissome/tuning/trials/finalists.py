@@ -35,6 +35,11 @@ def front(trials: Sequence[Trial], limit: Limit) -> list[Trial]:
     return kept
 
 
+def may_recover(trial: Trial, limit: Limit) -> bool:
+    """Tell whether a full recovery can be hoped to bring a trial's drop within the limit."""
+    return limit.max_drop is None or trial.figures["drop"] <= max(_RECOVERS * limit.max_drop, limit.max_drop + _POINTS)
+
+
 @dataclass(slots=True)
 class Halving:
     """Chooses along a front, the boldest first, who is trained next.
@@ -61,8 +66,7 @@ class Halving:
             return self.candidates[self._low]
         if self._asked:
             return self.candidates[(self._low + self._high) // 2]
-        hoped = max(_RECOVERS * self.limit.max_drop, self.limit.max_drop + _POINTS)
-        return next((one for one in self.candidates if one.figures["drop"] <= hoped), self.candidates[self._high - 1])
+        return next((one for one in self.candidates if may_recover(one, self.limit)), self.candidates[self._high - 1])
 
     def tell(self, trial: Trial, *, kept: bool) -> None:
         """Take note whether it kept the drop after the full recovery: bolder ones come next, or calmer ones."""

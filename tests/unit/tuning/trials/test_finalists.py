@@ -1,6 +1,6 @@
 import pytest
 
-from lissome.tuning.trials.finalists import Halving, front, verdict, winner_of
+from lissome.tuning.trials.finalists import Halving, front, may_recover, verdict, winner_of
 from lissome.tuning.trials.limit import Limit
 from lissome.tuning.trials.trial import Trial
 
@@ -51,6 +51,12 @@ def test_halving_finds_the_boldest_that_recovers(boldest):
 def test_the_first_asked_is_one_that_can_be_hoped_to_recover():
     candidates = [trial(0, 1, 0.3), trial(1, 2, 0.029), trial(2, 3, 0.0)]
     assert Halving(candidates, LIMIT).next().number == 1
+
+
+def test_what_lost_too_much_cannot_be_hoped_to_recover():
+    lost = {drop: may_recover(trial(1, 1.0, drop), LIMIT) for drop in (0.005, 0.03, 0.031)}
+    assert lost == {0.005: True, 0.03: True, 0.031: False}
+    assert may_recover(trial(1, 1.0, 0.5), Limit(max_drop=None, max_ms=2.0))
 
 
 def test_without_a_limit_on_the_drop_the_most_accurate_are_trained():
