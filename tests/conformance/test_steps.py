@@ -74,6 +74,7 @@ EXAMPLES = {
         recover=(ls.CorrectBias(images=8),),
         runtimes=("onnxruntime",),
     ),
+    "CalibrationScan": ls.CalibrationScan(images=(2, 8), validation_images=6),
     "CorrectBias": ls.CorrectBias(images=16, quantize=ls.Quantize(images=8, ends=False)),
     "AdaRound": ls.AdaRound(
         images=16, steps=5, quantize=ls.Quantize(images=8, weights=ls.formats.Uniform(bits=4), bits_of={"0": 6})
@@ -85,7 +86,6 @@ EXAMPLES = {
         format=ls.formats.Log2(bits=3), inputs=True, skip=("3",), train=ls.Train(epochs=1, batch_size=16)
     ),
     "QuantizeWeights": ls.QuantizeWeights(format=ls.formats.Log2(bits=3), skip=("0",)),
-    "CalibrationScan": ls.CalibrationScan(images=(2, 8), validation_images=6),
     "MeasureLatency": ls.MeasureLatency(seconds=0.01),
 }
 """A step of each kind, with a setting other than the default where it has any."""
