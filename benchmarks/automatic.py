@@ -16,6 +16,7 @@ nobody has seen. What may be lost on them is therefore what the recipe written b
 """
 
 import argparse
+import itertools
 import json
 import os
 import random
@@ -24,6 +25,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -189,7 +191,7 @@ def _measured(
         "max_drop_on_validation": found.limit.max_drop,
         "minutes": found.seconds / 60,
         "verdict": found.verdict,
-        "recipe": found.winner.recipe_toml,
+        "recipe": found.winner.recipe_toml.replace(f"{RUNS.resolve()}/", f"{RUNS}/"),
         "way": found.winner.way,
         "rows": rows,
     }
@@ -281,6 +283,16 @@ def _cut(task: Task, count: int | None) -> Task:
     return replace(task, **{one: getattr(task, one).subset(first) for one in ("train", "validation", "test")})
 
 
+def _steps(recipe: str) -> str:
+    """Return the steps of a recipe in one line."""
+    kinds = [
+        f"{one['kind']} ({one['epochs']} epochs)" if "epochs" in one else one["kind"]
+        for one in tomllib.loads(recipe)["steps"]
+    ]
+    runs = [(kind, len(list(same))) for kind, same in itertools.groupby(kinds)]
+    return ", ".join(f"{kind}, {count} times" if count > 1 else kind for kind, count in runs)
+
+
 def page(table: Mapping[str, Any]) -> str:
     """Return the results as tables for the documentation."""
     texts = []
@@ -300,7 +312,7 @@ def page(table: Mapping[str, Any]) -> str:
                 f"{over['median']:.2f}x [{over['low']:.2f}, {over['high']:.2f}] | "
                 f"{found['median']:.2f}x [{found['low']:.2f}, {found['high']:.2f}] |\n"
             )
-        texts.append(f"{head}{''.join(lines)}\n```toml\n{part['recipe'].strip()}\n```\n")
+        texts.append(f"{head}{''.join(lines)}\nWhat was found, on {part['way']}: {_steps(part['recipe'])}.\n")
     if lite := table.get("lite0"):
         speed = lite["speedup_over_its_engine"]
         ways = ", ".join(f"{name} {ms:.2f} ms" for name, ms in lite["default_ms"].items())
