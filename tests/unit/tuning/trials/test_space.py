@@ -43,20 +43,22 @@ def kinds(recipe):
 
 def test_a_recipe_cuts_recovers_and_rounds_in_this_order():
     recipe = options().recipe({"blocks": 2, "channels": 0.7, "numbers": "int8"}, Effort(epochs=1, images=64))
-    assert kinds(recipe) == ["PruneBlocks", "PruneBlocks", "PruneChannels", "RecalibrateBatchNorm", "Train", "Quantize"]
+    cuts = ["PruneBlocks", "PruneBlocks", "PruneChannels"]
+    assert kinds(recipe) == [*cuts, "RecalibrateBatchNorm", "Train", "Quantize", "CorrectBias"]
     assert recipe.steps[4].images == 64
     assert recipe.steps[4].teacher == "original"
 
 
 def test_a_network_that_is_not_cut_is_not_trained():
-    assert kinds(options().recipe({"blocks": 0, "channels": 1.0, "numbers": "int8"}, Effort(epochs=3))) == ["Quantize"]
+    uncut = options().recipe({"blocks": 0, "channels": 1.0, "numbers": "int8"}, Effort(epochs=3))
+    assert kinds(uncut) == ["Quantize", "CorrectBias"]
     assert kinds(options().recipe({"numbers": "float32"}, Effort(epochs=3))) == []
 
 
 def test_only_ways_of_the_chosen_numbers_are_asked():
     every = list(options().combinations())
     assert all(("integer way" in one) == NUMBERS[one["numbers"]].integers for one in every)
-    assert len({tuple(one.items()) for one in every}) == len(every) == 5 * 5 * (1 + 3 * 2)
+    assert len({tuple(one.items()) for one in every}) == len(every) == 5 * 5 * (1 + 4 * 2)
     assert options().way_of({"numbers": "int8", "integer way": "ort int8, optimized"}) == "ort int8, optimized"
     assert options().way_of({"numbers": "float32"}) == "ort float32"
 
@@ -117,7 +119,14 @@ def test_factorizations_are_choices_where_such_layers_hold_enough():
 def test_branches_are_folded_after_the_recovery_and_ask_for_none():
     chosen = options(facts=FACTS)
     recipe = chosen.recipe({"channels": 0.7, "branches": "folded", "numbers": "int8"}, Effort(epochs=1))
-    assert kinds(recipe) == ["PruneChannels", "RecalibrateBatchNorm", "Train", "FoldBranches", "Quantize"]
+    assert kinds(recipe) == [
+        "PruneChannels",
+        "RecalibrateBatchNorm",
+        "Train",
+        "FoldBranches",
+        "Quantize",
+        "CorrectBias",
+    ]
     assert kinds(chosen.recipe({"branches": "folded", "numbers": "float32"}, Effort(epochs=1))) == ["FoldBranches"]
     assert not SearchSpace(moves=(FoldParallel(),)).trains
     assert SearchSpace().trains
