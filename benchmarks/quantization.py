@@ -13,6 +13,7 @@ started again, it goes on from there. Writes `results/quantization.json` and `do
 import argparse
 import json
 import tempfile
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ from lissome.models.create import create
 from lissome.models.weights import load_weights
 from lissome.runtimes.accuracy import engine_accuracy
 from lissome.runtimes.artifact import Artifact, load
+from lissome.timing.measure import Timing
 from lissome.timing.pinned import pinned
 from lissome.timing.sessions import measure_sessions
 from quantization_lite import CALIBRATION, lite_cells, lite_times
@@ -168,16 +170,21 @@ def _cifar_cell(model: nn.Module, step: Step | None, context: Context, path: Pat
     }
 
 
+def timed(artifacts: Mapping[str, Artifact], engine: str, seconds: float) -> Timing:
+    """Time artifacts of one input shape in turn against "float32", one thread."""
+    shape = artifacts["float32"].card.input_shapes[0]
+    with pinned(1):
+        sessions = {title: one.session(engine, threads=1) for title, one in artifacts.items()}
+        image = np.random.default_rng(0).random((1, *shape), np.float32)
+        return measure_sessions(sessions, image, baseline="float32", rounds=50, seconds=seconds)
+
+
 def _add_times(name: str, cells: dict[str, Any], folder: Path, seconds: float) -> None:
     """Time all formats of a network in turn on each engine, and put the figures into its cells."""
     for engine in ENGINES:
         done = {title: row[engine] for title, row in cells.items() if "test_accuracy" in row.get(engine, {})}
         artifacts = {title: load(_file(folder, name, title, engine)) for title in done}
-        shape = next(iter(artifacts.values())).card.input_shapes[0]
-        with pinned(1):
-            sessions = {title: one.session(engine, threads=1) for title, one in artifacts.items()}
-            image = np.random.default_rng(0).random((1, *shape), np.float32)
-            timing = measure_sessions(sessions, image, baseline="float32", rounds=50, seconds=seconds)
+        timing = timed(artifacts, engine, seconds)
         for title, row in done.items():
             row["latency_ms"] = timing.latency(title).to_dict()
             if title != "float32":

@@ -15,7 +15,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -25,14 +24,13 @@ from lissome.compression.quantization.correct_bias import CorrectBias
 from lissome.compression.quantization.quantize import Quantize
 from lissome.core.context import Context
 from lissome.core.recipe import Recipe
-from lissome.data.task import Task
 from lissome.exporting.export import export
 from lissome.runtimes.accuracy import engine_accuracy
 from lissome.runtimes.artifact import Artifact, load
-from lissome.timing.pinned import pinned
-from lissome.timing.sessions import measure_sessions
 from quantization import _networks as cifar_networks
+from quantization import timed
 from quantization_lite import CALIBRATION
+from quantization_lite import _judged as lite_judged
 from quantization_lite import _network as lite_network
 from quantization_lite import _task as lite_task
 
@@ -82,26 +80,17 @@ def accuracy(artifact: Artifact, context: Context) -> dict[str, Any]:
 
 def agreement(artifact: Artifact, model: nn.Module, context: Context) -> dict[str, Any]:
     """Return the share of equal decisions and the mean cosine against the float network."""
-    task: Any = context.require_task()
-    assert isinstance(task, Task)
+    task = context.require_task()
     images = torch.cat([one for one, _ in task.test.batches(32)])
     with torch.inference_mode():
         wanted = torch.cat([model(one) for one in images.split(32)])
-    found = torch.from_numpy(artifact.session(ENGINE).run(images.numpy())[0])
-    return {
-        "equal_decisions": float((found.argmax(1) == wanted.argmax(1)).double().mean()),
-        "cosine": float(nn.functional.cosine_similarity(found, wanted).mean()),
-    }
+    return lite_judged(artifact.session(ENGINE), images, wanted)
 
 
 def add_times(name: str, rows: dict[str, Any], seconds: float) -> None:
     """Time both forms in turn, one thread."""
     artifacts = {form: load(_file(name, form)) for form in rows}
-    shape = artifacts["float32"].card.input_shapes[0]
-    with pinned(1):
-        sessions = {form: one.session(ENGINE, threads=1) for form, one in artifacts.items()}
-        image = np.random.default_rng(0).random((1, *shape), np.float32)
-        timing = measure_sessions(sessions, image, baseline="float32", rounds=50, seconds=seconds)
+    timing = timed(artifacts, ENGINE, seconds)
     for form, row in rows.items():
         row["latency_ms"] = timing.latency(form).to_dict()
     rows["int8"]["speedup"] = timing.speedup("int8").to_dict()
@@ -125,7 +114,7 @@ def page(table: Mapping[str, Any]) -> str:
     for name, rows in table["networks"].items():
         exact, rounded = rows["float32"], rows["int8"]
         if name == LITE:
-            scores = f"| itself | {rounded['equal_decisions']:.1%} equal decisions, cosine {rounded['cosine']:.4f} "
+            scores = f"| itself | {rounded['agreement']:.1%} equal decisions, cosine {rounded['cosine']:.4f} "
         else:
             lost = 100 * (rounded["test_accuracy"] - exact["test_accuracy"])
             scores = f"| {exact['test_accuracy']:.2%} | {rounded['test_accuracy']:.2%} ({lost:+.2f}) "
