@@ -30,7 +30,7 @@ from lissome.tuning.search_run import SearchRun
 from lissome.tuning.trials.effort import Effort
 from lissome.tuning.trials.examiner import Examiner, hash_of_files
 from lissome.tuning.trials.facts import Facts, find_facts
-from lissome.tuning.trials.finalists import Halving, front, may_recover, verdict, winner_of
+from lissome.tuning.trials.finalists import BoldestFirst, front, verdict, winner_of
 from lissome.tuning.trials.known_images import KNOWN_IMAGES, knows_validation_images
 from lissome.tuning.trials.limit import Limit
 from lissome.tuning.trials.numbers import NUMBERS
@@ -48,6 +48,8 @@ from lissome.tuning.trials.worker import Worker, beside
 
 _TRAINING = 4
 """Times that an image passes a network when it is trained beside a teacher: forward, backward (twice), the teacher."""
+_FIRST_SHARE = 2 / 3
+"""Share of the minutes left that a finalist may take while others wait: the boldest needs the most."""
 _TABLE_SECONDS = 1.0
 """For each kind of layer: a rough staircase is enough to cut by, and every network is timed as a whole."""
 
@@ -252,40 +254,44 @@ def _survey_of(job: Job, samples: Samples, context: Context) -> Survey:
 
 
 def _facts_of(job: Job, samples: Samples, found: Survey, context: Context) -> Facts:
-    engine = (found.float_ways or found.integer_ways)[0].engine
-    bench = LayerBench(runtime=engine, seconds=_TABLE_SECONDS, seed=job.seed, device=job.device)
+    quickest = found.quickest()
+    bench = LayerBench(
+        runtime=quickest.engine,
+        precision="int8" if quickest.precision == "int8" else "float32",
+        seconds=_TABLE_SECONDS,
+        seed=job.seed,
+        device=job.device,
+    )
     return find_facts(job.model, samples, context, job.space.inquiry, bench, job.run.times or job.path)
 
 
 def _full_recoveries(job: Job, worker: Worker, trials: Sequence[Trial]) -> list[Trial]:
     """Give the full recovery to those along the front that can be hoped to keep the limits."""
     kept = worker.files.finalists()
-    promising = front(trials, job.limit)
-    trained = [one.number for one in promising if worker.options.cuts(one.parameters) and may_recover(one, job.limit)]
-    halving, done = Halving(promising, job.limit), list[Trial]()
-    while len(done) < job.budget.finalists and (one := halving.next()) is not None:
+    order, done = BoldestFirst(front(trials, job.limit), job.limit), list[Trial]()
+    while len(done) < job.budget.finalists and (one := order.next()) is not None:
         trial = kept.get(one.number)
         if trial is None:
-            waiting = sum(number not in {other.number for other in done} for number in trained)
-            effort = _effort(job, worker, one, min(waiting, job.budget.finalists - len(done)))
+            waiting = sum(bool(worker.options.cuts(other.parameters)) for other in order.left() if other != one)
+            effort = _effort(job, worker, one, is_last=not waiting or len(done) + 1 == job.budget.finalists)
             job.run.progress.say(f"full recovery of trial {one.number}: {effort.epochs} epochs")
             trial = worker.examiner.examine(worker.wanted(Asked(one.number, one.parameters), effort))
             worker.files.keep_finalist(trial)
             worker.files.keep_clock()
         job.run.progress.say(str(trial))
         done.append(trial)
-        halving.tell(one, kept=not trial.failed and "max_drop" not in trial.missed)
+        order.tell(one, trial)
     return done
 
 
-def _effort(job: Job, worker: Worker, short: Trial, waiting: int) -> Effort:
+def _effort(job: Job, worker: Worker, short: Trial, *, is_last: bool) -> Effort:
     """Return the full recovery, or as much of it as the minutes allow; kept, so that a resumed search does the same.
 
     Args:
         job: The search.
         worker: Who examines.
         short: The trial after its short recovery, whose training tells how long an epoch takes.
-        waiting: How many finalists that are trained the minutes left are for.
+        is_last: Whether no other finalist that is trained needs of the minutes left.
     """
     name = f"finalists/effort-{short.number:05}"
     kept = worker.files.read(f"{name}.kept")
@@ -296,8 +302,8 @@ def _effort(job: Job, worker: Worker, short: Trial, waiting: int) -> Effort:
             scored = min(job.budget.images, len(job.task.validation))
             work = (_TRAINING * one + scored for one in (len(job.task.train), seen))
             an_epoch = short.training_seconds * next(work) / next(work)
-            share = max(0.0, 60 * job.budget.minutes - worker.files.seconds) / max(1, waiting)
-            seconds = max(0.0, share - (short.seconds - short.training_seconds))
+            left = max(0.0, 60 * job.budget.minutes - worker.files.seconds) * (1.0 if is_last else _FIRST_SHARE)
+            seconds = max(0.0, left - (short.seconds - short.training_seconds))
             epochs = int(seconds / an_epoch)
             kept["epochs"] = max(1, min(job.budget.full_epochs, epochs))
             kept["images"] = None if epochs else max(seen, int(seconds / an_epoch * len(job.task.train)))

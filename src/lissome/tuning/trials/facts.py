@@ -148,8 +148,9 @@ def _objective(
     if inquiry.objective != "measured":
         return inquiry.objective
     device = "" if bench.device == ThisMachine() else f"-{key_of(settings_of(bench.device))}"
-    path, example = folder / f"layers-{bench.runtime}{device}.json", samples.single[0]
-    context.progress.say(f"timing layers by their widths on {bench.runtime}")
+    way = bench.runtime if bench.precision == "float32" else f"{bench.runtime}-{bench.precision}"
+    path, example = folder / f"layers-{way}{device}.json", samples.single[0]
+    context.progress.say(f"timing layers by their widths on {bench.runtime}, {bench.precision}")
     table = measure_layers(model, example, path, bench=bench, progress=context.progress)
     if not inquiry.factors:
         return table

@@ -1,4 +1,4 @@
-"""Who gets the full recovery: along the front, the boldest network that still keeps the drop is found by halving."""
+"""Who gets the full recovery: along the front, the boldest network that can be hoped to keep the drop."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -7,8 +7,10 @@ from lissome.tuning.trials.limit import Limit
 from lissome.tuning.trials.trial import Trial
 
 _RECOVERS = 3.0
-"""About how much of the loss after a short recovery is gone after the full one: a first guess, which trials correct."""
+"""How many times less the drop is after the full recovery than after the short one: a first guess."""
 _POINTS = 0.02
+_TELLING = 0.002
+"""A drop below this is noise."""
 
 
 def front(trials: Sequence[Trial], limit: Limit) -> list[Trial]:
@@ -35,14 +37,25 @@ def front(trials: Sequence[Trial], limit: Limit) -> list[Trial]:
     return kept
 
 
-def may_recover(trial: Trial, limit: Limit) -> bool:
-    """Tell whether a full recovery can be hoped to bring a trial's drop within the limit."""
-    return limit.max_drop is None or trial.figures["drop"] <= max(_RECOVERS * limit.max_drop, limit.max_drop + _POINTS)
+def may_recover(trial: Trial, limit: Limit, recovers: float | None = None) -> bool:
+    """Tell whether a full recovery can be hoped to bring a trial's drop within the limit.
+
+    Args:
+        trial: After the short recovery.
+        limit: What must be kept.
+        recovers: How many times less the drop was after the full recovery of others; None guesses.
+    """
+    if limit.max_drop is None:
+        return True
+    guess = max(_RECOVERS * limit.max_drop, limit.max_drop + _POINTS)
+    return trial.figures["drop"] <= (guess if recovers is None else recovers * limit.max_drop)
 
 
 @dataclass(slots=True)
-class Halving:
-    """Chooses along a front, the boldest first, who is trained next.
+class BoldestFirst:
+    """Chooses along a front who is trained next: the boldest that can be hoped to keep the drop.
+
+    How much of its drop a network recovers is guessed for the first; each that was trained tells it for the next.
 
     Args:
         candidates: The front.
@@ -53,28 +66,37 @@ class Halving:
     limit: Limit
     _low: int = field(default=0, init=False)
     _high: int = field(default=0, init=False)
-    _asked: int = field(default=0, init=False)
+    _recovers: float | None = field(default=None, init=False)
+    _kept: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         self._high = len(self.candidates)
 
     def next(self) -> Trial | None:
         """Return who is next, or None where nobody bolder can be hoped for."""
-        if self._low >= self._high:
-            return None
-        if self.limit.max_drop is None or self.limit.aim == "accuracy":
-            return self.candidates[self._low]
-        if self._asked:
-            return self.candidates[(self._low + self._high) // 2]
-        return next((one for one in self.candidates if may_recover(one, self.limit)), self.candidates[self._high - 1])
+        left = self.left()
+        if left or self._kept:
+            return left[0] if left else None
+        return self.candidates[self._high - 1] if self._low < self._high else None
 
-    def tell(self, trial: Trial, *, kept: bool) -> None:
-        """Take note whether it kept the drop after the full recovery: bolder ones come next, or calmer ones."""
-        place = next(at for at, one in enumerate(self.candidates) if one.number == trial.number)
-        self._asked += 1
-        if self.limit.max_drop is None or self.limit.aim == "accuracy":
-            self._low = place + 1
-        elif kept:
+    def left(self) -> list[Trial]:
+        """Return those that are not ruled out, and can be hoped for."""
+        between = self.candidates[self._low : self._high]
+        return [one for one in between if may_recover(one, self.limit, self._recovers)]
+
+    def tell(self, short: Trial, full: Trial) -> None:
+        """Take note of what a full recovery brought: bolder ones come next, or calmer ones.
+
+        Args:
+            short: The candidate.
+            full: The same after the full recovery.
+        """
+        place = next(at for at, one in enumerate(self.candidates) if one.number == short.number)
+        kept = not full.failed and "max_drop" not in full.missed
+        self._kept = self._kept or kept
+        if not full.failed and short.figures["drop"] > _TELLING:
+            self._recovers = short.figures["drop"] / max(full.figures["drop"], _TELLING)
+        if kept and self.limit.max_drop is not None and self.limit.aim != "accuracy":
             self._high = place
         else:
             self._low = place + 1

@@ -30,7 +30,7 @@ class SearchSpace:
             nothing is trained.
         numbers: Names of `NUMBERS`.
         ways: At most so many engine × precision × graph × option of each kind, the quickest ones, ≥ 1.
-        objective: What cuts save: "measured" times the layers on the quickest engine first, "macs" counts
+        objective: What cuts save: "measured" times the layers in the quickest way first (int8 where that is), "macs"
             multiply-adds, and a table of `measure_layers` is taken as it is.
         learning_rate: Of recoveries, > 0.
 
@@ -173,6 +173,18 @@ class Options:
                 seen.add(key)
                 yield one
 
+    def neighbours(self, parameters: Parameters) -> Iterator[dict[str, Choice]]:
+        """Yield the choices that differ in one parameter by one place, those one further first.
+
+        Args:
+            parameters: One choice.
+        """
+        for step in (1, -1):
+            for name, values in self.choices().items():
+                place = values.index(parameters[name]) + step if name in parameters else -1
+                if 0 <= place < len(values):
+                    yield self.asked({**parameters, name: values[place]})
+
     def first(self) -> Sequence[dict[str, Choice]]:
         """Return what every search tries first: the network as it is in each kind of numbers, then single cuts."""
         table = self.choices()
@@ -188,9 +200,10 @@ class Options:
             for move in self.space.moves
             if len(choices := move.choices(self.facts)) > 1
         ]
-        return [self._asked(one) for one in (*alone, *cuts)]
+        return [self.asked(one) for one in (*alone, *cuts)]
 
-    def _asked(self, parameters: Parameters) -> dict[str, Choice]:
+    def asked(self, parameters: Parameters) -> dict[str, Choice]:
+        """Return a choice without what does not matter in it, and with what is not said left as it is."""
         table = self.choices()
         every = {name: parameters.get(name, values[0]) for name, values in table.items()}
         return {name: value for name, value in every.items() if self.is_asked(name, every)}

@@ -3,7 +3,7 @@
 import hashlib
 import random
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,6 +84,19 @@ class Study:
             if one.state.is_finished() and _RECORD in one.user_attrs and _SAME not in one.user_attrs
         ]
 
+    def put_forward(self, choices: Iterable[Mapping[str, Choice]]) -> None:
+        """Ask next for the first of these that was never chosen, every second time; the sampler proposes the others.
+
+        Args:
+            choices: Asked for only where nothing waits.
+        """
+        known = self._study.get_trials(deepcopy=False)
+        if len(known) % 2 or any(one.state.name == "WAITING" or self._was_left(one) for one in known):
+            return
+        seen = [dict(one.params) for one in known]
+        if (unseen := next((one for one in choices if dict(one) not in seen), None)) is not None:
+            self._study.enqueue_trial(dict(unseen), skip_if_exists=True)
+
     @contextmanager
     def next(self) -> Iterator[Asked | None]:
         """Give the next trial, locked against other workers; None where everything was tried.
@@ -137,13 +150,8 @@ class Study:
         """Return a trial that nobody works on: one that a killed process left, else a new one."""
         import optuna
 
-        running = [
-            one
-            for one in self._study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,))
-            if one.user_attrs.get(_PLACE, str(self._place)) == str(self._place)
-        ]
-        for one in running:
-            if lock := self._lock(one.number):
+        for one in self._study.get_trials(deepcopy=False):
+            if self._is_here(one) and (lock := self._lock(one.number)):
                 self._study.sampler = self._sampler(one.number)
                 return optuna.trial.Trial(self._study, one._trial_id), lock
         while True:
@@ -152,6 +160,13 @@ class Study:
             if lock := self._lock(trial.number):
                 trial.set_user_attr(_PLACE, str(self._place))
                 return trial, lock
+
+    def _is_here(self, frozen: Any) -> bool:
+        """Tell whether a trial was begun in this folder and has not ended."""
+        return _is_running(frozen) and frozen.user_attrs.get(_PLACE, str(self._place)) == str(self._place)
+
+    def _was_left(self, frozen: Any) -> bool:
+        return self._is_here(frozen) and not self._is_locked(frozen.number)
 
     def _lock(self, number: int) -> FileLock | None:
         lock = FileLock(self._place / "locks" / f"{number}.lock")

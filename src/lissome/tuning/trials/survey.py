@@ -22,6 +22,8 @@ from lissome.tuning.qualify import Judge, qualified
 
 _NEAR = 1.5
 """A way this many times slower than the quickest of its kind is not tried on other networks."""
+_QUANTIZED = "quantized"
+"""The graph of the plainly quantized copy; of what a recipe quantizes, it is the graph as exported."""
 _ANY = Budget(max_drop=0.999, images=64)
 """Here only what does not run at all is refused; what a way costs in accuracy is seen in the trials."""
 
@@ -57,6 +59,12 @@ class Survey:
     def way(self, label: str) -> Candidate:
         """Return a way by its label."""
         return next(one for one in (*self.float_ways, *self.integer_ways) if one.label == label)
+
+    def quickest(self) -> Candidate:
+        """Return the way that took the least time: its layers are what cuts are worth."""
+        ways = {one.label: one for one in self.float_ways}
+        ways |= {replace(one, variant=_QUANTIZED).label: one for one in self.integer_ways}
+        return min(ways.items(), key=lambda pair: self.milliseconds[pair[0]])[1]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the survey as plain JSON values."""

@@ -10,10 +10,12 @@ from lissome.core.errors import SettingError
 from lissome.core.progress import Progress
 from lissome.tuning.trials.effort import Effort
 from lissome.tuning.trials.examiner import Examiner, Wanted
+from lissome.tuning.trials.finalists import front, may_recover
 from lissome.tuning.trials.run_files import RunFiles
 from lissome.tuning.trials.search_budget import SearchBudget
 from lissome.tuning.trials.space import Options
 from lissome.tuning.trials.study import Asked, Study
+from lissome.tuning.trials.trial import Choice
 
 _SHORT_SHARE = 0.4
 """Share of the minutes for trials; the rest is for full recoveries."""
@@ -42,6 +44,7 @@ class Worker:
     def work(self) -> None:
         """Do trials until the budget is used up, or everything was tried."""
         while not self._is_enough():
+            self.study.put_forward(self._beside_the_front())
             with self.study.next() as asked:
                 if asked is None:
                     self.progress.say("everything that can be chosen was tried")
@@ -51,6 +54,13 @@ class Worker:
                 self.files.write(f"trials/{trial.number:05}.json", trial.to_dict())
                 self.files.keep_clock()
                 self.progress.say(str(trial))
+
+    def _beside_the_front(self) -> Iterator[dict[str, Choice]]:
+        """Yield what differs in one place from the trials that can be hoped to keep the limits, the boldest first."""
+        limit = self.examiner.limit
+        for one in front(self.study.trials(), limit):
+            if may_recover(one, limit):
+                yield from self.options.neighbours(one.parameters)
 
     def wanted(self, asked: Asked, effort: Effort | None = None) -> Wanted:
         """Return what is to be examined for a choice.

@@ -1,6 +1,6 @@
 import pytest
 
-from lissome.tuning.trials.finalists import Halving, front, may_recover, verdict, winner_of
+from lissome.tuning.trials.finalists import BoldestFirst, front, may_recover, verdict, winner_of
 from lissome.tuning.trials.limit import Limit
 from lissome.tuning.trials.trial import Trial
 
@@ -35,37 +35,53 @@ def test_what_is_too_slow_is_no_candidate_unless_all_are():
     assert [one.number for one in front(trials[:1], limit)] == [0]
 
 
-@pytest.mark.parametrize("boldest", range(9))
-def test_halving_finds_the_boldest_that_recovers(boldest):
-    """Whoever it is, it is found in few trainings: those from `boldest` on keep the drop."""
-    candidates = [trial(number, 1 + number, 0.2 - 0.02 * number) for number in range(9)]
-    halving, asked = Halving(candidates, LIMIT), []
-    while (one := halving.next()) is not None:
+def recovered(short, times):
+    return trial(short.number, short.figures["latency_ms"], short.figures["drop"] / times, stage="full")
+
+
+@pytest.mark.parametrize("times", [2.0, 3.0, 5.0, 8.0])
+def test_the_boldest_that_recovers_is_found_in_few_trainings(times):
+    """Whatever part of their drop networks recover: those trained tell, and nobody is trained in vain for long."""
+    candidates = [trial(number, 1 + number, 0.09 - 0.01 * number) for number in range(9)]
+    order, asked = BoldestFirst(candidates, LIMIT), []
+    while (one := order.next()) is not None:
         asked.append(one.number)
-        halving.tell(one, kept=one.number >= boldest)
-    assert min(number for number in asked if number >= boldest) == boldest
-    assert len(asked) <= 5
-    assert len(set(asked)) == len(asked)
+        order.tell(one, recovered(one, times))
+    keeping = [one.number for one in candidates if one.figures["drop"] / times <= LIMIT.max_drop]
+    assert min(number for number in asked if number in keeping) == keeping[0]
+    assert len(set(asked)) == len(asked) <= 2
 
 
 def test_the_first_asked_is_one_that_can_be_hoped_to_recover():
     candidates = [trial(0, 1, 0.3), trial(1, 2, 0.029), trial(2, 3, 0.0)]
-    assert Halving(candidates, LIMIT).next().number == 1
+    order = BoldestFirst(candidates, LIMIT)
+    assert order.next().number == 1
+    assert [one.number for one in order.left()] == [1, 2]
+
+
+def test_where_nobody_can_be_hoped_for_the_calmest_is_tried_and_nobody_bolder():
+    candidates = [trial(0, 1, 0.3), trial(1, 2, 0.2)]
+    order = BoldestFirst(candidates, LIMIT)
+    assert order.next().number == 1
+    order.tell(candidates[1], recovered(candidates[1], 4))
+    assert order.next() is None
 
 
 def test_what_lost_too_much_cannot_be_hoped_to_recover():
     lost = {drop: may_recover(trial(1, 1.0, drop), LIMIT) for drop in (0.005, 0.03, 0.031)}
     assert lost == {0.005: True, 0.03: True, 0.031: False}
     assert may_recover(trial(1, 1.0, 0.5), Limit(max_drop=None, max_ms=2.0))
+    assert may_recover(trial(1, 1.0, 0.05), LIMIT, recovers=5.0)
+    assert not may_recover(trial(1, 1.0, 0.03), LIMIT, recovers=2.0)
 
 
 def test_without_a_limit_on_the_drop_the_most_accurate_are_trained():
     limit = Limit(max_drop=None, max_ms=5)
     candidates = front([trial(0, 3, 0.2, limit=limit), trial(1, 4, 0.1, limit=limit)], limit)
-    halving, asked = Halving(candidates, limit), []
-    while (one := halving.next()) is not None:
+    order, asked = BoldestFirst(candidates, limit), []
+    while (one := order.next()) is not None:
         asked.append(one.number)
-        halving.tell(one, kept=True)
+        order.tell(one, one)
     assert asked == [1, 0]
 
 

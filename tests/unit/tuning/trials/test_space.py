@@ -58,7 +58,7 @@ def test_a_network_that_is_not_cut_is_not_trained():
 def test_only_ways_of_the_chosen_numbers_are_asked():
     every = list(options().combinations())
     assert all(("integer way" in one) == NUMBERS[one["numbers"]].integers for one in every)
-    assert len({tuple(one.items()) for one in every}) == len(every) == 5 * 5 * (1 + 4 * 2)
+    assert len({tuple(one.items()) for one in every}) == len(every) == 6 * 5 * (1 + 4 * 2)
     assert options().way_of({"numbers": "int8", "integer way": "ort int8, optimized"}) == "ort int8, optimized"
     assert options().way_of({"numbers": "float32"}) == "ort float32"
 
@@ -72,6 +72,18 @@ def test_what_is_tried_first_is_part_of_the_space():
     assert all(one in every for one in first)
     assert {one["numbers"] for one in first} == set(SearchSpace().numbers)
     assert {(one["blocks"] > 0, one["channels"] < 1) for one in first} == {(False, False), (True, False), (False, True)}
+
+
+def test_neighbours_differ_in_one_place_and_belong_to_the_space():
+    table = options()
+    every = list(table.combinations())
+    one = table.asked({"blocks": 2, "numbers": "int8"})
+    found = list(table.neighbours(one))
+    assert all(other in every for other in found)
+    assert [other["blocks"] for other in found if other["numbers"] == "int8" and other["channels"] == 1.0][:1] == [3]
+    assert {**one, "blocks": 1} in found
+    assert {**one, "blocks": 4} not in found
+    assert {"blocks": 2, "channels": 1.0, "numbers": "float32"} in found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,7 @@ class RemoveBlocks(Move):
     """
 
     name: ClassVar[str] = "blocks"
-    shares: tuple[float, ...] = (0.125, 0.25, 0.375, 0.5)
+    shares: tuple[float, ...] = tuple(count / 12 for count in range(1, 8))
     images: int = 256
     skip: tuple[str, ...] = ()
 
