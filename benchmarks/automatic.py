@@ -12,7 +12,8 @@ kills`. Every choice is made on validation images; the test images give the fina
 
 The published weights of ResNet-56 were trained on all 50,000 images, so they know the validation images by heart
 (99.96 %, and 93.39 % on the test images): there any network that is trained again loses more than on images that
-nobody has seen. What may be lost on them is therefore what the recipe written by hand loses on them.
+nobody has seen. What may be lost on them is therefore what the recipe written by hand loses on them, which loses
+nothing on new images (`blocks_and_widths.py`), and half a point.
 """
 
 import argparse
@@ -36,11 +37,10 @@ from torch import nn
 
 from blocks_and_widths import candidates
 from cifar10_resnet56 import PeerPruning
-from common import machine_and_versions, write_result, write_section
+from common import machine_and_versions, read_result, write_result, write_section
 from lissome.cli.progress import TerminalProgress
 from lissome.compression.quantization.quantize import Quantize
 from lissome.core.context import Context
-from lissome.core.files import write_text
 from lissome.core.outcome import Outcome
 from lissome.core.recipe import Recipe
 from lissome.core.run_directory import RunDirectory
@@ -71,6 +71,8 @@ PEER_FACTOR = 2.0
 HAND = "seven_blocks"
 HAND_NAME = "by hand, int8"
 """The best recipe written by hand, of `blocks_and_widths.py`."""
+HALF_A_POINT = 0.005
+"""What may be lost on images that nobody has seen."""
 KILLS = 10
 SMALL = ["compress", "resnet20", "--data", "sample", "--on", "onnxruntime", "--max-drop", "2%", "--seed", "1"]
 
@@ -94,10 +96,10 @@ def main() -> None:
     if arguments.only_rivals or arguments.only_search or arguments.trial:
         print(json.dumps(parts, indent=1))
         return
-    for name, part in parts.items():
-        write_text(RUNS / f"{name}.json", json.dumps(part, indent=1) + "\n")
-    kept = {one: json.loads((RUNS / f"{one}.json").read_text()) for one in PARTS if (RUNS / f"{one}.json").exists()}
-    table = {**machine_and_versions(*ENGINES, "optuna"), "seed": 0, **kept}
+    kept = {name: part for name, part in read_result(NAME).items() if name in PARTS}
+    if "resnet56" in parts:
+        parts["resnet56"] = {**kept.get("resnet56", {}), **parts["resnet56"]}
+    table = {**machine_and_versions(*ENGINES, "optuna"), "seed": 0, **kept, **parts}
     write_result(NAME, table)
     write_section("automatic.md", "results", page(table))
 
@@ -126,7 +128,7 @@ def resnet56(arguments: argparse.Namespace) -> dict[str, Any]:
             found[engine] = search(
                 original,
                 task,
-                limit=Limit(max_drop=drop),
+                limit=Limit(max_drop=drop + HALF_A_POINT),
                 on=(engine,),
                 budget=SearchBudget(minutes=arguments.minutes, full_epochs=arguments.epochs),
                 run=SearchRun(path=RUNS / f"resnet56-{engine}", name=f"resnet56-{engine}", progress=progress),
@@ -299,7 +301,7 @@ def page(table: Mapping[str, Any]) -> str:
     for engine, part in table.get("resnet56", {}).items():
         head = (
             f"ResNet-56 on CIFAR-10, {engine}, one thread, at most "
-            f"{100 * part['max_drop_on_validation']:.2f} points lost on the validation images, as by hand, "
+            f"{100 * part['max_drop_on_validation']:.2f} points lost on the validation images, "
             f"{part['minutes']:.0f} minutes, {part['trials']} trials, {part['rounds']} rounds: {part['verdict']}.\n\n"
             f"| {engine} | accuracy | points | file, KiB | over float32 | what was found, over it |\n"
             "|---|---|---|---|---|---|\n"
