@@ -9,6 +9,8 @@ from torch.nn import functional
 
 from lissome.training.transfers.transfer import Answer, FeatureTransfer
 
+_LEAST = 1e-12
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureHints(FeatureTransfer):
@@ -18,9 +20,15 @@ class FeatureHints(FeatureTransfer):
     student and left behind. Where they do not, as at the heads of a pruned detector, the maps themselves are compared.
     A map of another size is resampled to the teacher's.
 
+    Args:
+        relative: Whether each difference is divided by the mean square of the teacher's map, so that weights mean the
+            same in every network.
+
     Source:
         Romero et al. 2015, FitNets: Hints for Thin Deep Nets, arXiv:1412.6550, equation 3.
     """
+
+    relative: bool = False
 
     def adapters(self, student: Sequence[torch.Size], teacher: Sequence[torch.Size]) -> nn.ModuleList:
         """Return a 1x1 convolution for each pair of layers that needs one."""
@@ -36,5 +44,7 @@ class FeatureHints(FeatureTransfer):
             brought = adapter(one.float())
             if brought.shape[2:] != other.shape[2:]:
                 brought = functional.interpolate(brought, size=other.shape[2:], mode="bilinear")
-            losses.append(functional.mse_loss(brought, other.detach().float()))
+            target = other.detach().float()
+            difference = functional.mse_loss(brought, target)
+            losses.append(difference / target.square().mean().clamp(min=_LEAST) if self.relative else difference)
         return torch.stack(losses).mean()

@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from torch import nn
+from torch import fx, nn
 
 from lissome.compression.factorization.factorize_convs import FactorizeConvs
 from lissome.compression.factorization.factorize_linear import FactorizeLinear
 from lissome.compression.folding.fold_branches import FoldBranches
 from lissome.compression.pruning.sensitivity_scan import SensitivityScan
 from lissome.core.context import Context
-from lissome.core.errors import TraceError
+from lissome.core.errors import SettingError, TraceError
 from lissome.core.files import write_text
 from lissome.core.module_graph import trace
 from lissome.core.settings import fingerprint, key_of, settings_of
@@ -23,7 +23,8 @@ from lissome.timing.device import ThisMachine
 from lissome.timing.layer_bench import LayerBench
 from lissome.timing.measure_factors import measure_factors
 from lissome.timing.measure_layers import measure_layers
-from lissome.tracing.blocks import find_blocks
+from lissome.tracing.blocks import Block, find_blocks
+from lissome.training.taps import matched_layers
 
 Factorizing = FactorizeConvs | FactorizeLinear
 
@@ -37,14 +38,18 @@ class Facts:
 
     Args:
         blocks: How many blocks can go.
+        large_blocks: Names of the blocks that hold the most parameters, or at least half as many.
         branches: How many parallel branches can be folded.
+        maps: Whether it has feature maps, which a recovery can compare.
         splits: Kinds of layers that hold enough of the parameters to be worth splitting.
         sensitivity: What `SensitivityScan` found, or None where no move goes by it.
         objective: What is saved: multiply-adds, or measured time.
     """
 
     blocks: int = 0
+    large_blocks: tuple[str, ...] = ()
     branches: int = 0
+    maps: bool = False
     splits: tuple[Literal["convolutions", "fully connected"], ...] = ()
     sensitivity: Mapping[str, Any] | None = None
     objective: Literal["macs"] | LatencyTable = "macs"
@@ -94,6 +99,8 @@ def find_facts(
     return replace(
         facts,
         blocks=len(blocks),
+        large_blocks=_large_blocks(graph, blocks),
+        maps=_has_maps(model, samples),
         splits=splits,
         sensitivity=_sensitivity(model, context, inquiry.scan, folder) if inquiry.scan else None,
         objective=_objective(model, samples, context, replace(inquiry, factors=factors), bench, folder),
@@ -116,6 +123,21 @@ def _branches(model: nn.Module, context: Context) -> int:
         return int(FoldBranches().apply(model, context).measurements["branches_folded"])
     except TraceError:
         return 0  # what cannot be traced is left as it is
+
+
+def _large_blocks(graph: fx.GraphModule, blocks: Sequence[Block]) -> tuple[str, ...]:
+    held = {
+        one.name: sum(weight.numel() for path in one.layers for weight in graph.get_submodule(path).parameters())
+        for one in blocks
+    }
+    return tuple(name for name, count in held.items() if count >= max(held.values()) / 2)
+
+
+def _has_maps(model: nn.Module, samples: Samples) -> bool:
+    try:
+        return bool(matched_layers(model, model, samples.single[0]))
+    except SettingError:
+        return False  # nothing in it is an image
 
 
 def _splits(model: nn.Module) -> list[Literal["convolutions", "fully connected"]]:

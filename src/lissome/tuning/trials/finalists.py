@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from lissome.tuning.trials.limit import Limit
 from lissome.tuning.trials.trial import Trial
 
-_RECOVERS = 3.0
+_RECOVERS = 5.0
 """How many times less the drop is after the full recovery than after the short one: a first guess."""
 _POINTS = 0.02
 _TELLING = 0.002

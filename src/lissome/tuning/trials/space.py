@@ -143,6 +143,11 @@ class Options:
                 found += move.steps(choice, self.facts)
         return tuple(found)
 
+    def _has_hints(self, parameters: Parameters) -> bool:
+        """Tell whether what stays has the original's maps to be compared with."""
+        done = [one for one in self.space.moves if not one.is_exact and self._choice(one, parameters) is not None]
+        return self.facts.maps and all(one.keeps_maps for one in done)
+
     def _choice(self, move: Move, parameters: Parameters) -> Choice | None:
         """Return what a move is to do, or None for nothing."""
         neutral = move.choices(self.facts)[0]
@@ -157,7 +162,7 @@ class Options:
             effort: The recovery, where the structure changes; None leaves it out.
         """
         cuts = self.cuts(parameters)
-        recovery = effort.steps() if cuts and effort else ()
+        recovery = effort.steps(hints=self._has_hints(parameters)) if cuts and effort else ()
         exact = self._steps(parameters, is_exact=True)
         return Recipe(*cuts, *recovery, *exact, *NUMBERS[self.number_of(parameters)].steps)
 

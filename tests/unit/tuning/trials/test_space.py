@@ -1,4 +1,4 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import pytest
@@ -19,7 +19,7 @@ from lissome.tuning.trials.moves import (
 from lissome.tuning.trials.numbers import NUMBERS
 from lissome.tuning.trials.space import Options, SearchSpace
 
-PLAIN = Facts(blocks=8, objective="macs")
+PLAIN = Facts(blocks=8, large_blocks=tuple("abcdefgh"), objective="macs")
 SCAN = {
     "base": 0.9,
     "keep": [0.25, 0.5, 0.75],
@@ -53,6 +53,19 @@ def test_a_network_that_is_not_cut_is_not_trained():
     uncut = options().recipe({"blocks": 0, "channels": 1.0, "numbers": "int8"}, Effort(epochs=3))
     assert kinds(uncut) == ["Quantize", "CorrectBias"]
     assert kinds(options().recipe({"numbers": "float32"}, Effort(epochs=3))) == []
+
+
+def test_where_only_blocks_went_the_maps_are_compared_in_the_recovery():
+    table = options(facts=replace(PLAIN, maps=True))
+    taught = {
+        name: [type(one).__name__ for one in table.recipe(choice, Effort(epochs=1)).steps[-1].transfers]
+        for name, choice in {
+            "blocks": {"blocks": 2, "numbers": "float32"},
+            "both": {"blocks": 2, "channels": 0.7, "numbers": "float32"},
+        }.items()
+    }
+    assert taught == {"blocks": ["SoftTargets", "FeatureHints"], "both": []}
+    assert options().recipe({"blocks": 2}, Effort(epochs=1)).steps[-1].transfers == ()
 
 
 def test_only_ways_of_the_chosen_numbers_are_asked():

@@ -7,7 +7,7 @@ from lissome.tuning.trials.moves.fold_parallel import FoldParallel
 from lissome.tuning.trials.moves.move import Move
 from lissome.tuning.trials.moves.narrow_channels import NarrowChannels
 from lissome.tuning.trials.moves.narrow_groups import NarrowGroups
-from lissome.tuning.trials.moves.remove_blocks import RemoveBlocks
+from lissome.tuning.trials.moves.remove_blocks import RemoveBlocks, RemoveSmallBlocks
 
 __all__ = [
     "MOVES",
@@ -17,11 +17,13 @@ __all__ = [
     "NarrowChannels",
     "NarrowGroups",
     "RemoveBlocks",
+    "RemoveSmallBlocks",
     "default_moves",
 ]
 
 MOVES: Mapping[str, type[Move]] = {
     "groups": NarrowGroups,
+    "small blocks": RemoveSmallBlocks,
     "blocks": RemoveBlocks,
     "channels": NarrowChannels,
     "factors": FactorizeLayers,
@@ -39,6 +41,7 @@ def default_moves(multiple_of: int = 8, keeps: tuple[float, ...] = (0.85, 0.7, 0
     """
     return (
         NarrowGroups(multiple_of=multiple_of),
+        RemoveSmallBlocks(),
         RemoveBlocks(),
         NarrowChannels(keeps=keeps, multiple_of=multiple_of),
         FactorizeLayers(multiple_of=multiple_of),

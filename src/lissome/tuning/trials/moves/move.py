@@ -16,12 +16,14 @@ class Move(ABC):
     Attributes:
         name: The name of the parameter that a search chooses.
         is_exact: Whether the network computes the same after it: it is done after the recovery, and asks for none.
+        keeps_maps: Whether what stays has the original's maps, channel for channel, so that recoveries compare them.
         excludes: Names of moves further on that are not asked where this one does something.
     """
 
     __slots__ = ()
     name: ClassVar[str]
     is_exact: ClassVar[bool] = False
+    keeps_maps: ClassVar[bool] = False
     excludes: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
