@@ -5,8 +5,8 @@ Run from the project's root, with the data of `docs/data.md`; what is finished i
     python benchmarks/recovery.py    # about 35 minutes of one core; times only layers, for a few seconds at first
 
 What the search does by these figures: `tuning/trials/effort.py`, `tuning/trials/moves/remove_blocks.py`. All are scored
-on validation images; the test images are not looked at, since nothing here is a final figure. The published weights know
-the validation images by heart, and who stays near them knows more of them: the figures of `automatic.py` decide.
+on validation images; the test images are not looked at, since nothing here is a final figure. The published weights
+know the validation images by heart, and who stays near them knows more of them: the figures of `automatic.py` decide.
 """
 
 import argparse
