@@ -151,6 +151,23 @@ def test_hints_compare_maps_of_as_many_channels_as_they_are() -> None:
     assert transfer.loss(student, student, torch.zeros(4), adapters).item() == 0
 
 
+def test_relative_hints_weigh_the_same_however_large_the_maps_are() -> None:
+    torch.manual_seed(0)
+    ours, theirs = torch.randn(4, 3, 6, 6), torch.randn(4, 3, 6, 6)
+    transfer, nothing = ls.transfers.FeatureHints(relative=True), nn.ModuleList([nn.Identity()])
+    small, large = (
+        transfer.loss(
+            Answer(torch.zeros(4, 2), (times * ours,)),
+            Answer(torch.zeros(4, 2), (times * theirs,)),
+            torch.zeros(4),
+            nothing,
+        )
+        for times in (1.0, 30.0)
+    )
+    assert small.item() == pytest.approx(large.item(), rel=1e-5)
+    assert small.item() == pytest.approx(float((ours - theirs).square().mean() / theirs.square().mean()), rel=1e-5)
+
+
 def test_relations_are_those_of_the_figure_not_of_its_place_or_size() -> None:
     points = torch.tensor([[0.0, 0.0], [3.0, 0.0], [0.0, 4.0]])
     moved = 2 * points @ torch.tensor([[0.0, 1.0], [-1.0, 0.0]]) + 7
