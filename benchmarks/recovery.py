@@ -41,7 +41,6 @@ WAYS: Mapping[str, tuple[tuple[str, ...], FeatureHints | None]] = {
     "any blocks, maps weigh 10": ((), FeatureHints(weight=10.0)),
     "any blocks, maps weigh 100": ((), FeatureHints(weight=100.0)),
     "small blocks, maps weigh 10": (("stages.stage3.*",), FeatureHints(weight=10.0)),
-    "small blocks, relative maps weigh 100": (("stages.stage3.*",), FeatureHints(weight=100.0, relative=True)),
 }
 """Which blocks stay, and what is compared beside the answers. The mean square of the maps here is about 3."""
 CALM = 0.02

@@ -41,6 +41,7 @@ from lissome.runtimes.sizes import sizes
 from lissome.timing.engine_figures import measure_on_engine
 from lissome.training.optimizers import SGD
 from lissome.training.train import Train
+from lissome.training.transfers import FeatureHints, SoftTargets
 
 CLUSTERS = 32
 MOST_POINTS = 0.5
@@ -55,15 +56,16 @@ most accurate one if none does."""
 TIMES_SMALLER = {"resnet56": 15, "vgg": 60}
 
 
-def recipe(sparsity: float, clusters: int, epochs: int) -> Recipe:
+def recipe(sparsity: float, clusters: int, epochs: int, hints: float) -> Recipe:
     """Prune, train, share, train the shared values: three quarters of the epochs for the first."""
     last = max(1, epochs // 4)
+    transfers = (SoftTargets(), FeatureHints(weight=hints, relative=True)) if hints else ()
     return Recipe(
         PruneWeights(sparsity=sparsity, scope="global", ends=True),
-        Train(epochs=max(1, epochs - last), teacher="original", optimizer=SGD(learning_rate=0.02)),
+        Train(epochs=max(1, epochs - last), teacher="original", transfers=transfers, optimizer=SGD(learning_rate=0.02)),
         ClusterWeights(
             clusters=clusters,
-            fine_tune=Train(epochs=last, teacher="original", optimizer=SGD(learning_rate=0.002)),
+            fine_tune=Train(epochs=last, teacher="original", transfers=transfers, optimizer=SGD(learning_rate=0.002)),
         ),
     )
 
@@ -73,6 +75,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--network", choices=CANDIDATES, default="resnet56")
     parser.add_argument("--epochs", type=int, default=2, help="of fine-tuning, for each candidate")
+    parser.add_argument("--hints", type=float, default=0.0, help="weight of the teacher's maps beside its answers")
     parser.add_argument("--train-epochs", type=int, default=60, help="of the VGG from scratch")
     parser.add_argument("--seconds", type=float, default=20.0, help="time for the pairs on the engine")
     parser.add_argument("--limit", type=int, default=None, help="tensors to cluster, for a try; nothing is written")
@@ -93,7 +96,8 @@ def main() -> None:
         outcomes = {}
         for sparsity, clusters in CANDIDATES[arguments.network]:
             progress.say(f"== {sparsity:.0%} zeros, {clusters} clusters")
-            outcomes[sparsity, clusters] = recipe(sparsity, clusters, arguments.epochs).apply(original, context)
+            step = recipe(sparsity, clusters, arguments.epochs, arguments.hints)
+            outcomes[sparsity, clusters] = step.apply(original, context)
         if arguments.only_train:
             return
         table = {**machine_and_versions(ENGINE, "scikit-learn"), "seed": 0}
@@ -205,6 +209,7 @@ def measured(
         return {
             "params": whole.card.params,
             "epochs": arguments.epochs,
+            "hints": arguments.hints,
             "validation_before": reference,
             "candidates": rows,
             "chosen": chosen,
