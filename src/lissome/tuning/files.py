@@ -23,6 +23,8 @@ from lissome.runtimes.table import get_runtime
 from lissome.timing.device import EngineFiles
 from lissome.tuning.candidate import Candidate
 
+QUANTIZED = "quantized"
+"""The graph of a plainly quantized copy; of what a recipe quantizes, it is the graph as exported."""
 _TAKEN = 4
 """Samples that go to a device."""
 
@@ -71,14 +73,14 @@ def make_files(
     integers = precisions is None or "int8" in precisions
     if integers and context.task is not None and not is_quantized(model):
         try:
-            variants["quantized"] = Quantize().apply(model, context).model
+            variants[QUANTIZED] = Quantize().apply(model, context).model
         except LissomeError as error:
-            declined.append(Candidate(engine="all", precision="int8", variant="quantized", reason=str(error)))
+            declined.append(Candidate(engine="all", precision="int8", variant=QUANTIZED, reason=str(error)))
     made: dict[tuple[str, str], Files] = {}
     for variant, network in variants.items():
         shelf = folder / f"shelf-{variant.replace(' ', '-')}"
         for engine in engines:
-            if variant == "quantized" and "int8" not in get_runtime(engine).precisions:
+            if variant == QUANTIZED and "int8" not in get_runtime(engine).precisions:
                 continue  # it would get the float network once more
             context.progress.say(f"exporting to {engine}, {variant}")
             place = folder / f"{engine}-{variant.replace(' ', '-')}"

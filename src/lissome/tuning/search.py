@@ -272,7 +272,7 @@ def _full_recoveries(job: Job, worker: Worker, trials: Sequence[Trial]) -> list[
     while len(done) < job.budget.finalists and (one := order.next()) is not None:
         trial = kept.get(one.number)
         if trial is None:
-            waiting = sum(bool(worker.options.cuts(other.parameters)) for other in order.left() if other != one)
+            waiting = any(worker.options.cuts(other.parameters) for other in order.left() if other != one)
             effort = _effort(job, worker, one, is_last=not waiting or len(done) + 1 == job.budget.finalists)
             job.run.progress.say(f"full recovery of trial {one.number}: {effort.epochs} epochs")
             trial = worker.examiner.examine(worker.wanted(Asked(one.number, one.parameters), effort))

@@ -31,7 +31,7 @@ class SearchSpace:
         numbers: Names of `NUMBERS`.
         ways: At most so many engine × precision × graph × option of each kind, the quickest ones, ≥ 1.
         objective: What cuts save: "measured" times the layers in the quickest way first (int8 where that is), "macs"
-            multiply-adds, and a table of `measure_layers` is taken as it is.
+            counts multiply-adds, and a table of `measure_layers` is taken as it is.
         learning_rate: Of recoveries, > 0.
 
     Raises:

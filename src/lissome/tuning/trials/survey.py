@@ -17,13 +17,11 @@ from lissome.timing.device import TimingDevice, Turns
 from lissome.timing.pinned import pinned
 from lissome.tuning.budget import Budget
 from lissome.tuning.candidate import Candidate
-from lissome.tuning.files import engine_files, make_files, open_candidate
+from lissome.tuning.files import QUANTIZED, engine_files, make_files, open_candidate
 from lissome.tuning.qualify import Judge, qualified
 
 _NEAR = 1.5
 """A way this many times slower than the quickest of its kind is not tried on other networks."""
-_QUANTIZED = "quantized"
-"""The graph of the plainly quantized copy; of what a recipe quantizes, it is the graph as exported."""
 _ANY = Budget(max_drop=0.999, images=64)
 """Here only what does not run at all is refused; what a way costs in accuracy is seen in the trials."""
 
@@ -63,7 +61,7 @@ class Survey:
     def quickest(self) -> Candidate:
         """Return the way that took the least time: its layers are what cuts are worth."""
         ways = {one.label: one for one in self.float_ways}
-        ways |= {replace(one, variant=_QUANTIZED).label: one for one in self.integer_ways}
+        ways |= {replace(one, variant=QUANTIZED).label: one for one in self.integer_ways}
         return min(ways.items(), key=lambda pair: self.milliseconds[pair[0]])[1]
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Remove whole blocks: any, or small ones alone."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 from lissome.compression.pruning.prune_blocks import PruneBlocks
@@ -35,9 +35,6 @@ class RemoveBlocks(Move):
 
     def steps(self, choice: Choice, facts: Facts) -> tuple[Step, ...]:
         """Return one step a block: what trials have in common is then done once."""
-        return self._removals(choice, facts)
-
-    def _removals(self, choice: Choice, facts: Facts) -> tuple[Step, ...]:
         one = PruneBlocks(count=1, objective=facts.objective, images=self.images, skip=self.skip)
         return (one,) * int(choice)
 
@@ -65,4 +62,4 @@ class RemoveSmallBlocks(RemoveBlocks):
 
     def steps(self, choice: Choice, facts: Facts) -> tuple[Step, ...]:
         """Return one step a block."""
-        return replace(self, skip=(*self.skip, *facts.large_blocks))._removals(choice, facts)
+        return RemoveBlocks(images=self.images, skip=(*self.skip, *facts.large_blocks)).steps(choice, facts)
