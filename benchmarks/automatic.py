@@ -12,8 +12,8 @@ kills`. Every choice is made on validation images; the test images give the fina
 
 The published weights of ResNet-56 were trained on all 50,000 images, so they know the validation images by heart
 (99.96 %, and 93.39 % on the test images): there any network that is trained again loses more than on images that
-nobody has seen. What may be lost on them is therefore what the recipe written by hand loses on them, which loses
-nothing on new images (`blocks_and_widths.py`), and half a point.
+nobody has seen. What earlier searches found lost half as much on the test images (1.24 and 0.67 points, 1.16 and 0.58),
+so a search may lose one point on the validation images where half a point is asked for.
 """
 
 import argparse
@@ -51,7 +51,6 @@ from lissome.models.create import create
 from lissome.models.weights import load_weights
 from lissome.runtimes.artifact import Artifact, load
 from lissome.timing.engine_figures import measure_on_engine
-from lissome.training.evaluate import evaluate
 from lissome.training.optimizers import SGD
 from lissome.training.train import Train
 from lissome.tuning.search import search
@@ -71,8 +70,8 @@ PEER_FACTOR = 2.0
 HAND = "seven_blocks"
 HAND_NAME = "by hand, int8"
 """The best recipe written by hand, of `blocks_and_widths.py`."""
-HALF_A_POINT = 0.005
-"""What may be lost on images that nobody has seen."""
+LIMIT = Limit(max_drop=0.01)
+"""On validation images that the network knows by heart: about half a point on images that nobody has seen."""
 KILLS = 10
 SMALL = ["compress", "resnet20", "--data", "sample", "--on", "onnxruntime", "--max-drop", "2%", "--seed", "1"]
 
@@ -84,6 +83,7 @@ def main() -> None:
     parser.add_argument("--engines", nargs="+", default=ENGINES)
     parser.add_argument("--minutes", type=float, default=60.0, help="budget of each search on ResNet-56")
     parser.add_argument("--epochs", type=int, default=14, help="of the recipe written by hand, and of the peer")
+    parser.add_argument("--full-epochs", type=int, help="of what is found, if the minutes allow (default: --epochs)")
     parser.add_argument("--seconds", type=float, default=60.0, help="time for the final pairs on each engine")
     parser.add_argument("--trial", type=int, default=None, help="so many images of each split, to try the script")
     parser.add_argument("--trials", type=int, default=12, help="trials of the searches that are killed")
@@ -115,22 +115,18 @@ def resnet56(arguments: argparse.Namespace) -> dict[str, Any]:
         progress.say("== the others")
         with RunDirectory(RUNS / "others") as memory:
             context = Context(task, seed=0, original=original, progress=progress, memory=memory)
-            chosen = rivals(arguments.epochs)
-            if arguments.only_search:
-                chosen = {HAND_NAME: chosen[HAND_NAME]}
+            chosen = {} if arguments.only_search else rivals(arguments.epochs)
             others = {name: one.apply(original, context) for name, one in chosen.items()}
-        drop = _lost(original, others[HAND_NAME], task)
-        progress.say(f"the recipe written by hand loses {100 * drop:.2f} points on the validation images")
         if arguments.only_rivals:
-            return {"drop": drop}
+            return {}
         for engine in arguments.engines:
             progress.say(f"== search on {engine}")
             found[engine] = search(
                 original,
                 task,
-                limit=Limit(max_drop=drop + HALF_A_POINT),
+                limit=LIMIT,
                 on=(engine,),
-                budget=SearchBudget(minutes=arguments.minutes, full_epochs=arguments.epochs),
+                budget=SearchBudget(minutes=arguments.minutes, full_epochs=arguments.full_epochs or arguments.epochs),
                 run=SearchRun(path=RUNS / f"resnet56-{engine}", name=f"resnet56-{engine}", progress=progress),
             )
             progress.say(str(found[engine]))
@@ -151,12 +147,6 @@ def rivals(epochs: int) -> dict[str, Recipe]:
         "torch-pruning 2x, int8": Recipe(PeerPruning(factor=PEER_FACTOR), tuning, Quantize()),
         HAND_NAME: Recipe(*hand.steps, Quantize()),
     }
-
-
-def _lost(original: nn.Module, hand: Outcome, task: Task) -> float:
-    """Return the share of the validation images that the recipe written by hand loses."""
-    whole, left = (evaluate(one, task.validation, task.metric) for one in (original, hand.model))
-    return whole - left
 
 
 def _measured(

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from lissome.tuning.trials.limit import Limit
 from lissome.tuning.trials.trial import Trial
 
-_RECOVERS = 8.0
+_RECOVERS = 24.0
 """How many times less the drop is after the full recovery than after the short one: a guess. Of ResNet-56 without 13
-blocks 6 and 12 times (`benchmarks/results/recovery.json`); large drops shrink by more than small ones."""
+small blocks 12 times after two epochs (`benchmarks/results/recovery.json`), 20 after six, 26 after eleven; without 11
+small blocks 21 after six, 26 after eleven. Large drops shrink by more than small ones."""
 _POINTS = 0.02
 _TELLING = 0.002
 """A drop below this is noise."""
