@@ -103,10 +103,8 @@ class KeepClasses(Step):
         """
         if not self._inner():
             return Step.apply(self, model, context)
-        if context.original is None:
-            context = replace(context, original=model)
         alone = replace(self, prune=None, recalibrate=None, train=None)
-        return apply_as(self, (alone, *self._inner()), model, context, _measurements)
+        return apply_as(self, (alone, *self._inner()), model, context.or_original(model), _measurements)
 
     def _inner(self) -> tuple[Step, ...]:
         return tuple(one for one in (self.prune, self.recalibrate, self.train) if one is not None)
