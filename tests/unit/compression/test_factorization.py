@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 import lissome as ls
-from lissome.compression.factorization.candidate import METHODS
+from lissome.compression.factorization.candidate import METHODS, candidate
 from lissome.compression.factorization.piece import Piece
 from lissome.compression.factorization.vbmf import vbmf_rank
 from lissome.profiling.latency_table import LayerTimes
@@ -158,6 +158,19 @@ def test_the_budget_is_met_by_the_layers_that_lose_least():
     assert "the network loses less by the others" in outcome.declined[0].reason
     with pytest.raises(ls.SettingError, match=r"keep is 0\.05 and 0\.28 stays at the lowest ranks"):
         ls.FactorizeConvs(method="channel", ranks=ls.ranks.CostShare(keep=0.05), multiple_of=4).apply(network, context)
+
+
+@pytest.mark.parametrize("method", ["spatial", "channel", "cp"])
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
+def test_few_ranks_are_tried_for_the_cheapest_that_keeps_enough(method, share, monkeypatch):
+    layer, kind = nn.Conv2d(24, 24, 3), LayerKind(kernel=(3, 3), size=(8, 8))
+    found = candidate("layer", layer, (kind,), method, "macs", multiple_of=1)
+    tried, loss = [], found.decomposition.loss
+    monkeypatch.setattr(found.decomposition, "loss", lambda ranks: tried.append(ranks) or loss(ranks))
+    chosen = ls.ranks.Energy(share=share).choose([found], 1.0, "macs", 1)["layer"]
+    assert len(tried) <= np.ceil(np.log2(len(found.options) + 1))
+    enough = [one for one in found.options if loss(one.ranks) <= 1 - share]
+    assert chosen == enough[0] if enough else "would cost no less" in str(chosen)
 
 
 def test_what_does_not_pay_is_declined_and_says_why():

@@ -1,10 +1,12 @@
 """How the ranks are chosen: by what is kept, by what stands out of noise, or by what the network may cost."""
 
 from abc import ABC, abstractmethod
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lissome.compression.factorization.candidate import Candidate, Option, option_of
+from lissome.compression.factorization.decomposition import Ranks
 from lissome.compression.factorization.piece import Objective
 from lissome.core.errors import SettingError
 
@@ -55,16 +57,20 @@ class Energy(RankRule):
     def choose(
         self, candidates: Sequence[Candidate], network: float, objective: Objective, multiple_of: int
     ) -> Mapping[str, Choice]:
-        """Go through the options of each layer, the cheapest first."""
-        lost = 1 - self.share
+        """Look for the cheapest option of each layer that keeps enough."""
         reason = f"keeping {self.share:.0%} of its energy would cost no less than the layer does"
-        return {
-            one.path: next(
-                (option for option in one.options if one.decomposition.loss(option.ranks) <= lost),
-                reason if one.options else _NOTHING_PAYS,
-            )
-            for one in candidates
-        }
+        return {one.path: self._cheapest(one) or (reason if one.options else _NOTHING_PAYS) for one in candidates}
+
+    def _cheapest(self, one: Candidate) -> Option | None:
+        def is_enough(ranks: Ranks) -> bool:
+            return one.decomposition.loss(ranks) <= 1 - self.share
+
+        if any(len(option.ranks) > 1 for option in one.options):  # two ranks are in no order
+            return next((option for option in one.options if is_enough(option.ranks)), None)
+        # A higher rank keeps more, so a few tell of all: to CP each is a search of its own.
+        ranks = sorted(option.ranks for option in one.options)
+        enough = set(ranks[bisect_left(ranks, x=True, key=is_enough) :])
+        return next((option for option in one.options if option.ranks in enough), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
