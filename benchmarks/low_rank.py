@@ -165,9 +165,9 @@ def by_time(context: Context, arguments: argparse.Namespace, folder: Path) -> di
 
 def page(network: str, table: dict[str, Any]) -> str:
     """Return one network's tables as text."""
+    epochs = "1 epoch" if table["epochs"] == 1 else f"{table['epochs']} epochs"
     lines = [
-        f"{network}, CIFAR-10, {table['epochs']} epochs beside the uncompressed network, {ENGINE}, one "
-        "thread, float32:",
+        f"{network}, CIFAR-10, {epochs} beside the uncompressed network, {ENGINE}, one thread, float32:",
         "",
         "| network | accuracy | params | MACs, M | ms | times faster |",
         "|---|---|---|---|---|---|",
