@@ -234,7 +234,7 @@ def kills(arguments: argparse.Namespace) -> dict[str, Any]:
     moments = []
     while not killed.exists():
         process = subprocess.Popen(_command(killed, budget))
-        end = time.monotonic() + (chance.uniform(5, 90) if len(moments) < KILLS else float("inf"))
+        end = time.monotonic() + (chance.uniform(5, 40) if len(moments) < KILLS else float("inf"))
         while process.poll() is None and time.monotonic() < end:
             time.sleep(0.2)
         if process.poll() is None:

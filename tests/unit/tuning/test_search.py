@@ -19,6 +19,7 @@ from lissome.tuning.search_result import SearchResult
 from lissome.tuning.search_run import SearchRun
 from lissome.tuning.trials.examiner import hash_of_files
 from lissome.tuning.trials.limit import Limit
+from lissome.tuning.trials.search_budget import SearchBudget
 
 pytest.importorskip("optuna", reason="optuna is not installed")
 
@@ -163,6 +164,16 @@ def test_a_limit_that_cannot_be_met_is_named_with_the_nearest(whole, trained, pi
     assert result.verdict.startswith("max_ms 0.000 ms was met by nothing that was tried; the nearest is")
     assert f"{nearest:.3f} ms" in result.verdict
     assert all("not trained" in one.reason for one in result.trials if one.parameters["blocks"])
+
+
+def test_minutes_that_the_preparation_used_up_leave_what_needs_no_training(
+    whole, trained, pictures, quick, run_of, tmp_path
+):
+    budget = SearchBudget(minutes=1e-6, images=20, seconds=0.05)
+    run = run_of(tmp_path, times=whole.path)
+    result = search(trained, pictures, limit=Limit(max_drop=0.1), run=run, **{**quick, "budget": budget})
+    assert [one.parameters["numbers"] for one in result.trials] == ["float32", "int8"]
+    assert result.verdict.startswith("all limits are kept")
 
 
 def test_without_labels_the_metric_is_the_agreement_and_nothing_is_cut(trained, pictures, quick, run_of, tmp_path):

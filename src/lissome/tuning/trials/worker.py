@@ -19,6 +19,8 @@ from lissome.tuning.trials.trial import Choice
 
 _SHORT_SHARE = 0.4
 """Share of the minutes for trials; the rest is for full recoveries."""
+_AT_LEAST = 2
+"""Trials that are made however long the preparation took: as it is, and in integers where an engine has them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,8 +88,10 @@ class Worker:
         budget, done = self.budget, len(self.study.trials())
         if budget.trials is not None and done + self.study.busy_elsewhere() >= budget.trials:
             return True
+        if budget.minutes is None or done < _AT_LEAST:
+            return False
         share = _SHORT_SHARE if self.options.space.trains else 1.0
-        return budget.minutes is not None and self.files.seconds >= share * 60 * budget.minutes
+        return self.files.seconds >= share * 60 * budget.minutes
 
 
 @contextmanager
