@@ -11,7 +11,7 @@ class SearchBudget:
     """How much a search may cost: in minutes, or in trials, which can be repeated exactly.
 
     Args:
-        minutes: Time for everything but the final measurement, > 0; None sets none.
+        minutes: Time for everything but the final measurement, > 0; None sets none. Two trials are made in any case.
         trials: Trials that are looked at, ≥ 1; None sets none. With both, what ends first.
         finalists: Promising trials that get the full recovery, ≥ 1.
         short_images: Training images of the short recovery of a trial, ≥ 1.

@@ -39,7 +39,7 @@ def recovered(short, times):
     return trial(short.number, short.figures["latency_ms"], short.figures["drop"] / times, stage="full")
 
 
-@pytest.mark.parametrize("times", [2.0, 3.0, 5.0, 8.0, 24.0, 40.0])
+@pytest.mark.parametrize("times", [2.0, 3.0, 5.0, 8.0, 20.0, 24.0, 40.0])
 def test_the_boldest_that_recovers_is_found_in_few_trainings(times):
     """Whatever part of their drop networks recover: those trained tell, and nobody is trained in vain for long."""
     candidates = [trial(number, 1 + number, 0.09 - 0.01 * number) for number in range(9)]
